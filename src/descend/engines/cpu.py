@@ -1,0 +1,278 @@
+"""The CPU engine: one launch of a compiled kernel for all tensors that share a kernel variant.
+
+`refusal` says which tensors it takes; `Launch` holds the tables that native code reads (layout.py) and runs one step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..rules import Rule
+from ..storage import NATIVE, compute_dtype, real_dtype
+from . import layout as word
+from .eager import is_exact
+from .job import Job
+from .native import native, threads
+from .source import Variant, kernel
+
+# Elements for which waking a second thread pays off.
+SHARE = 16384
+# From this many elements on, other Python threads may run during a launch.
+LONG = 1 << 20
+
+
+@functools.lru_cache(maxsize=1)
+def usable() -> str:
+    """Why native kernels cannot run in this process; empty if they can."""
+    if native().reason:
+        return native().reason
+    try:
+        import llvmlite.binding  # noqa: F401  (the smaller half of Numba; needed even when every kernel is cached)
+    except ImportError as error:
+        return f"Numba is not installed ({error})"
+    return ""
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Whether elements fill one block of memory, each its own place, in any order of dimensions."""
+    if tensor.is_contiguous():
+        return True
+    expected = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size != 1:
+            if stride != expected:
+                return False
+            expected *= size
+    return True
+
+
+def _same_layout(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape:
+        return False
+    return a.stride() == b.stride() or all(
+        s == t or size == 1 for s, t, size in zip(a.stride(), b.stride(), a.shape, strict=True)
+    )
+
+
+def _plain(tensor: Tensor, what: str) -> str:
+    """Why native code cannot read this tensor; empty if it can."""
+    if not is_exact(tensor):
+        return f"{what} is a {type(tensor).__name__}"
+    if tensor.device.type != "cpu":
+        return f"{what} is on {tensor.device}"
+    if tensor.layout != torch.strided:
+        return f"{what} is {str(tensor.layout).removeprefix('torch.')}"
+    if real_dtype(tensor.dtype) not in NATIVE:
+        return f"{what} is {str(tensor.dtype).removeprefix('torch.')}"
+    if tensor.is_conj() or tensor.is_neg():
+        return f"{what} is a lazily conjugated or negated view"
+    if tensor.is_inference() or torch._C._functorch.maybe_get_level(tensor) >= 0:
+        return f"{what} belongs to inference mode or a function transform"
+    if tensor.data_ptr() == 0 and tensor.numel():
+        return f"{what} has no memory"
+    return ""
+
+
+def refusal(job: Job) -> str:
+    """Why the CPU engine cannot take this job; empty if it can."""
+    reason = usable() or _plain(job.param, "parameter") or _plain(job.grad, "gradient")
+    if reason:
+        return reason
+    if not _is_dense(job.param):
+        return "parameter is not dense in memory"
+    if not _same_layout(job.param, job.grad):
+        return "gradient is laid out differently from the parameter"
+    if job.grad.is_complex() != job.param.is_complex():
+        return "gradient and parameter are not both complex"
+    apart = job.param.data_ptr() - job.grad.data_ptr()
+    if apart and abs(apart) < job.param.numel() * job.param.element_size():
+        return "gradient shares memory with the parameter"
+    for buffer in job.buffers:
+        if buffer is not None:
+            reason = _plain(buffer, "state")
+            if reason:
+                return reason
+            if not _same_layout(job.param, buffer) or buffer.is_complex() != job.param.is_complex():
+                return "state is laid out differently from the parameter"
+            if buffer.requires_grad:
+                return "state requires a gradient"
+    if job.step is not None and (_plain(job.step, "step") or job.step.numel() != 1 or job.step.requires_grad):
+        return "step is not a plain number in memory"
+    if job.step is not None and job.step.dtype not in (torch.float32, torch.float64):
+        return f"step is {job.step.dtype}"
+    return ""
+
+
+def _span(tensor: Tensor) -> tuple[int, int]:
+    """First and last address (exclusive) that a tensor's elements touch."""
+    reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.data_ptr(), tensor.data_ptr() + reach * tensor.element_size()
+
+
+def shared_memory(jobs: Sequence[Job]) -> set[int]:
+    """Indices of jobs that would write to the same memory: they must run one after the other."""
+    spans = sorted(
+        (*_span(t), i)
+        for i, job in enumerate(jobs)
+        for t in (job.param, *job.buffers, job.step)
+        if t is not None and is_exact(t) and t.device.type == "cpu" and t.layout == torch.strided and t.numel()
+    )
+    shared: set[int] = set()
+    end, owner = 0, -1
+    for start, stop, i in spans:
+        if start < end and i != owner:
+            shared |= {i, owner}
+        if stop > end:
+            end, owner = stop, i
+    return shared
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """torch.float32 -> "float32"; complex dtypes by their real parts."""
+    return str(real_dtype(dtype)).removeprefix("torch.")
+
+
+def variant_key(job: Job) -> tuple[Any, ...]:
+    """Jobs with equal keys share a launch."""
+    dtypes = tuple(None if t is None else name_of(t.dtype) for t in (job.param, job.grad, *job.buffers))
+    return dtypes, job.row.absent, None if job.step is None else job.step.dtype
+
+
+_LAUNCH = (ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)  # result; job, worker
+
+
+@functools.lru_cache(maxsize=1)
+def _entry_points() -> tuple[Any, Any, int]:
+    """launch() with the interpreter locked, the same with it released, and the address of worker()."""
+    from .build import runtime
+
+    launch, worker = runtime()
+    return ctypes.PYFUNCTYPE(*_LAUNCH)(launch), ctypes.CFUNCTYPE(*_LAUNCH)(launch), worker
+
+
+class Launch:
+    """Tables for one multi-tensor launch: made once, run every step until something changes.
+
+    Args:
+        rule: the algorithm.
+        jobs: all of one variant (see `variant_key`), none refused, sharing no memory.
+        idle: parameters without a gradient; when one gets a gradient, the launch answers that something has changed.
+    """
+
+    def __init__(self, rule: Rule, jobs: Sequence[Job], idle: Sequence[Tensor]) -> None:
+        rows = list({id(job.row): job.row for job in jobs}.values())
+        dtypes, absent, step_dtype = variant_key(jobs[0])
+        self.variant = Variant(
+            rule,
+            dtypes,
+            absent,
+            name_of(compute_dtype(jobs[0].param.dtype)),
+            scale=any(row.scale != 1 for row in rows),
+            keep=any(row.keep != 1 for row in rows),
+            l2=any(row.l2 != 0 for row in rows),
+        )
+        self.rows = rows
+        self._names = self.variant.scalars
+        self._absent = [name for name in rule.scalar_names if name not in self._names]
+        self._row = struct.Struct(f"={word.SCALARS + len(self._names)}d")
+        self._memory = bytearray(self._row.size * len(rows))
+        self._tables(jobs, idle, step_dtype == torch.float64)
+        self._locked, self._released, self._worker = _entry_points()
+        self._most = max(1, self.elements // SHARE)
+        self.pack()
+        self._header[word.RECORD] = 1
+        if not self.run(check_only=True):
+            raise AssertionError(
+                f"descend: native code reads entry {self._header[word.FAILED]} differently from Python"
+            )
+        self._header[word.RECORD] = 0
+
+    def _tables(self, jobs: Sequence[Job], idle: Sequence[Tensor], double: bool) -> None:
+        """Fill the header and the columns; everything that native code points at is kept alive here."""
+        self._alive: list[Any] = []
+        self._header = header = (ctypes.c_int64 * word.WORDS)()
+        self.address = ctypes.addressof(header)
+
+        def column(values: Sequence[int]) -> int:
+            array = (ctypes.c_int64 * max(1, len(values)))(*values)
+            self._alive.append(array)
+            return ctypes.addressof(array)
+
+        n = len(jobs)
+        tensors = [[job.param for job in jobs], []]
+        tensors += [list(b) for b in zip(*(job.buffers for job in jobs), strict=True) if b[0] is not None]  # type: ignore[arg-type]
+        steps = [job.step for job in jobs if job.step is not None]
+        self.params, self._alive = tensors[0], [tensors, steps, list(idle)]
+        sizes = [p.numel() * (2 if p.is_complex() else 1) for p in self.params]
+        starts = [0]
+        for size in sizes:
+            starts.append(starts[-1] + size)
+        self.elements = starts[-1]
+        ranks = [p.dim() for p in self.params]
+        space = column([0] * (2 * sum(ranks)))
+        dimensions, used = [], 0
+        for rank in ranks:
+            dimensions.append(space + 16 * used)
+            used += rank
+        row_number = {id(row): i for i, row in enumerate(self.rows)}
+        memory = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        columns = len(tensors)
+        header[word.ENTRIES], header[word.COLUMNS], header[word.TOTAL] = n, columns, self.elements
+        for field in (word.ADDRESSES, word.KEYS, word.DTYPES):
+            header[field] = column([0] * (columns * n))
+        header[word.OBJECTS] = column([id(t) for c in tensors for t in (c or self.params)])
+        header[word.RANKS], header[word.DIMENSIONS] = column(ranks), column(dimensions)
+        header[word.STARTS] = column(starts)
+        header[word.BYTES] = column([p.numel() * p.element_size() for p in self.params])
+        header[word.ROW] = column([memory + self._row.size * row_number[id(job.row)] for job in jobs])
+        header[word.STEPS] = column([id(step) for step in steps]) if steps else 0
+        header[word.STEP_DATA], header[word.STEP_DOUBLE] = column([0] * n), double
+        header[word.IDLE], header[word.IDLE_OBJECTS] = len(idle), column([id(p) for p in idle])
+        header[word.KERNEL] = kernel(self.variant)
+        header[word.IMPL_AT], header[word.KEYS_AT] = native().impl_at, native().keys_at
+        header[word.SCRATCH] = column([0] * 8)
+
+    def pack(self) -> bool:
+        """Write the rows' scalars where native code reads them; False if another kernel is needed."""
+        offset, pack_into, memory, names = 0, self._row.pack_into, self._memory, self._names
+        for row in self.rows:
+            scalars = row.scalars
+            for name in self._absent:
+                if scalars[name] is not None:
+                    return False
+            try:
+                pack_into(memory, offset, row.t, row.scale, row.keep, row.l2, *[scalars[name] for name in names])
+            except struct.error:  # a scalar has become None
+                return False
+            offset += self._row.size
+        return True
+
+    def run(self, check_only: bool = False) -> bool:
+        """One step, or only its check; False, with nothing changed, if something is not as it was."""
+        header = self._header
+        header[word.THREADS] = threads() if self._most > 1 else 1
+        if self._most < header[word.THREADS]:
+            header[word.THREADS] = self._most
+        header[word.CHECK_ONLY] = check_only
+        if self.elements < LONG or check_only:
+            return bool(self._locked(self.address, self._worker) == word.DONE)
+        # Other threads may run meanwhile: keep the gradients alive.
+        grads = [p.grad for p in self.params]
+        done = self._released(self.address, self._worker) == word.DONE
+        del grads
+        return bool(done)
+
+
+def row_bytes(job: Job) -> int:
+    """Bytes of state that a job keeps."""
+    return sum(t.numel() * t.element_size() for t in (*job.buffers, job.step) if t is not None)
+
+
+__all__ = ["Launch", "refusal", "row_bytes", "shared_memory", "usable", "variant_key"]

@@ -1,0 +1,122 @@
+"""The eager engine: a rule on torch operations, on any device and tensor type.
+
+It serves every tensor that the compiled engines refuse, and is the reference they are tested against.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..rules import Rule
+from ..storage import compute_dtype, load, store
+from .job import Job, Row
+
+
+def _maximum(a: Any, b: Any) -> Tensor:
+    """torch.maximum, for tensors and scalars."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.maximum(a, b)
+    return torch.clamp(a, min=b) if isinstance(a, Tensor) else torch.clamp(b, min=a)
+
+
+def _minimum(a: Any, b: Any) -> Tensor:
+    """torch.minimum, for tensors and scalars."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.minimum(a, b)
+    return torch.clamp(a, max=b) if isinstance(a, Tensor) else torch.clamp(b, max=a)
+
+
+def _sign(x: Tensor) -> Tensor:
+    """torch.sign gives 0 for NaN, which would hide it."""
+    return torch.where(x == x, torch.sign(x), x)
+
+
+VOCABULARY: dict[str, Callable[..., Any]] = {
+    "abs": torch.abs,
+    "maximum": _maximum,
+    "minimum": _minimum,
+    "sign": _sign,
+    "sqrt": torch.sqrt,
+    "where": torch.where,
+}
+
+
+@functools.lru_cache(maxsize=None)
+def bind(rule: Rule) -> Callable[..., Any]:
+    """The rule's own function with the vocabulary bound to torch: same code, other global names."""
+    f = rule.update
+    return types.FunctionType(f.__code__, {**f.__globals__, **VOCABULARY}, f.__name__, None, f.__closure__)
+
+
+def is_exact(tensor: Tensor) -> bool:
+    """True for a plain Tensor or Parameter: no subclass that may give operations another meaning."""
+    return type(tensor) is Tensor or type(tensor) is torch.nn.Parameter
+
+
+def compute(
+    rule: Rule, row: Row, param: Tensor, grad: Tensor, buffers: Sequence[Tensor | None]
+) -> tuple[Tensor | None, ...]:
+    """New values of parameter and buffers in the compute dtype; writes nothing."""
+    dtype = compute_dtype(param.dtype)
+    if torch.is_grad_enabled():  # differentiable=True: autograd may keep what is about to be overwritten in place
+        param, buffers = param.clone(), [b if b is None else b.clone() for b in buffers]
+    p, g = load(param, dtype), load(grad, dtype)
+    if not _is(row.scale, 1.0):
+        g = row.scale * g
+    if not _is(row.keep, 1.0):
+        p = row.keep * p
+    if not _is(row.l2, 0.0):
+        g = g + row.l2 * p
+    new = bind(rule)(p, g, *(b if b is None else load(b, dtype) for b in buffers), **row.scalars)
+    return new if isinstance(new, tuple) else (new,)
+
+
+def _is(scalar: Any, value: float) -> bool:
+    return isinstance(scalar, float) and scalar == value
+
+
+def _write(job: Job, new: Sequence[Tensor | None]) -> None:
+    for target, value in zip((job.param, *job.buffers), new, strict=True):
+        if target is not None and value is not None:
+            store(target, value)
+    if job.step is not None:
+        job.step += 1
+
+
+def _update_rows(rule: Rule, job: Job) -> None:
+    """A sparse gradient updates the rows it holds, and no others."""
+    grad = job.grad.coalesce()
+    rows = tuple(grad.indices())
+    tensors = (job.param, *job.buffers)
+    picked = [t if t is None else t[rows] for t in tensors]
+    assert picked[0] is not None
+    new = compute(rule, job.row, picked[0], grad.values(), picked[1:])
+    for target, values, value in zip(tensors, picked, new, strict=True):
+        if target is not None and values is not None and value is not None:
+            store(values, value)
+            target[rows] = values
+    if job.step is not None:
+        job.step += 1
+
+
+def run(rule: Rule, jobs: Sequence[Job]) -> None:
+    """Update every job's parameter, buffers and step, in order.
+
+    Tensor subclasses may lack an operation, which shows only when it is called: their new values are all computed before
+    anything is written, so that a step that raises has changed nothing.
+    """
+    foreign = [
+        job for job in jobs if not all(is_exact(t) for t in (job.param, job.grad, *job.buffers) if t is not None)
+    ]
+    computed = {id(job): compute(rule, job.row, job.param, job.grad, job.buffers) for job in foreign}
+    for job in jobs:
+        if job.grad.layout != torch.strided and id(job) not in computed:
+            _update_rows(rule, job)
+        else:
+            _write(job, computed.get(id(job)) or compute(rule, job.row, job.param, job.grad, job.buffers))

@@ -1,0 +1,177 @@
+"""Writes the Python source of a kernel: one loop that loads, applies the prologue and the rule, and stores.
+
+The rule's own statements stand in the loop, with absent buffers and scalars resolved, so a kernel reads like the rule and
+a debugger or profiler can show it: it is written to a file in the cache directory before it is compiled.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..rules import Rule
+from ..rules.check import VOCABULARY, is_presence_test
+from .layout import SCALARS
+
+_HEAD = '''"""Kernel written by descend; see descend/engines/source.py. {title}"""
+
+
+def kernel(job, first, start, last, stop):
+    n = get(job, ENTRIES)
+    for entry in range(first, last + 1):
+        begin = start if entry == first else 0
+        size = (stop if entry == last else at(job, STARTS, entry + 1) - at(job, STARTS, entry)) - begin
+        row = at(job, ROW, entry)
+{setup}
+        for i in range(size):
+{body}
+'''
+
+
+@dataclass(frozen=True)
+class Variant:
+    """All that a kernel is compiled for.
+
+    Attributes:
+        rule: the algorithm.
+        dtypes: names of the stored dtypes of parameter, gradient and each buffer; None: the buffer is absent.
+        absent: for each scalar, whether it is None.
+        computed: name of the compute dtype.
+        scale: a row may scale the gradient (maximize, unscaling).
+        keep: a row may shrink the parameter (decoupled weight decay).
+        l2: a row may add a multiple of the parameter to the gradient (L2 weight decay).
+    """
+
+    rule: Rule
+    dtypes: tuple[str | None, ...]
+    absent: tuple[bool, ...]
+    computed: str
+    scale: bool
+    keep: bool
+    l2: bool
+
+    @property
+    def stored(self) -> list[tuple[str, str]]:
+        """(name, dtype) of every tensor that is there, in the order of the columns."""
+        names = ("p", "g", *self.rule.buffers)
+        return [(name, dtype) for name, dtype in zip(names, self.dtypes, strict=True) if dtype is not None]
+
+    @property
+    def scalars(self) -> list[str]:
+        """Names of the scalars that are there, in the order of the words of a row."""
+        return [name for name, absent in zip(self.rule.scalar_names, self.absent, strict=True) if not absent]
+
+    @property
+    def title(self) -> str:
+        """A line for people: the rule and what is stored how."""
+        return f"{self.rule.name}: " + ", ".join(f"{name} {dtype}" for name, dtype in self.stored)
+
+
+class _Resolve(ast.NodeTransformer):
+    """Take the branch of every `if x is not None:` and rename what would clash with the kernel's own names."""
+
+    def __init__(self, absent: set[str]) -> None:
+        self.absent = absent
+
+    def visit_If(self, node: ast.If) -> Any:  # noqa: N802  (ast's own naming)
+        name = is_presence_test(node.test)
+        assert isinstance(node.test, ast.Compare)
+        taken = (name in self.absent) == isinstance(node.test.ops[0], ast.Is)
+        return [self.visit(statement) for statement in (node.body if taken else node.orelse)]
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
+        return ast.Name(rename(node.id), node.ctx)
+
+
+def rename(name: str) -> str:
+    """A rule's name inside a kernel: its operations as they are, its variables with an underscore in front."""
+    return name if name in VOCABULARY else f"_{name}"
+
+
+def _flat(nodes: list[Any]) -> list[ast.stmt]:
+    return [n for node in nodes for n in (_flat(node) if isinstance(node, list) else [node])]
+
+
+def kernel_source(variant: Variant) -> str:
+    """The kernel's Python source."""
+    rule, tree = variant.rule, variant.rule.tree
+    gone = {name for name, dtype in zip(("p", "g", *rule.buffers), variant.dtypes, strict=True) if dtype is None}
+    gone |= {name for name, absent in zip(rule.scalar_names, variant.absent, strict=True) if absent}
+    setup = [
+        f"at_{name} = at(job, ADDRESSES, {column} * n + entry) + size_{dtype} * begin"
+        for column, (name, dtype) in enumerate(variant.stored)
+    ]
+    used = [("scale", 1, variant.scale), ("keep", 2, variant.keep), ("l2", 3, variant.l2)]
+    setup += [f"{name} = scalar(row, {word})" for name, word, there in used if there]
+    setup += [f"{rename(name)} = scalar(row, {SCALARS + i})" for i, name in enumerate(variant.scalars)]
+    if variant.l2:
+        setup.append("decays = l2 != 0")
+    body = [f"{rename(name)} = load_{dtype}(at_{name}, i)" for name, dtype in variant.stored]
+    body += ["_g = scale * _g"] * variant.scale + ["_p = keep * _p"] * variant.keep
+    if variant.l2:
+        body += ["if decays:", "    _g = _g + l2 * _p"]
+    statements = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
+    copies = [
+        _Resolve(gone).visit(ast.parse(ast.unparse(s)).body[0]) if not isinstance(s, ast.Return) else s
+        for s in statements
+    ]
+    for statement in _flat(copies):
+        if not isinstance(statement, ast.Return):
+            body += ast.unparse(ast.fix_missing_locations(statement)).splitlines()
+    final = statements[-1]
+    assert isinstance(final, ast.Return) and final.value is not None
+    values = final.value.elts if isinstance(final.value, ast.Tuple) else [final.value]
+    results = [
+        (name, _Resolve(gone).visit(ast.parse(ast.unparse(value), mode="eval").body))
+        for name, value in zip(("p", *rule.buffers), values, strict=True)
+        if name not in gone
+    ]
+    # Two passes: a stored value must not be read by the expression of the next.
+    body += [f"new_{name} = {ast.unparse(value)}" for name, value in results]
+    dtypes = dict(variant.stored)
+    body += [f"store_{dtypes[name]}(at_{name}, i, new_{name})" for name, _ in results]
+    return _HEAD.format(
+        title=variant.title,
+        setup="\n".join(" " * 8 + line for line in setup),
+        body="\n".join(" " * 12 + line for line in body),
+    )
+
+
+def _namespace(variant: Variant) -> dict[str, Any]:
+    """What the names of a kernel's source stand for; imports Numba."""
+
+    from . import intrinsics, layout
+
+    dtypes = {dtype for _, dtype in variant.stored}
+    sizes = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+    load_double = intrinsics.make_load("float64", variant.computed)
+    return (
+        {"get": intrinsics.get, "at": intrinsics.at, "scalar": load_double}
+        | {name: getattr(layout, name) for name in ("ENTRIES", "STARTS", "ROW", "ADDRESSES")}
+        | {f"load_{d}": intrinsics.make_load(d, variant.computed) for d in dtypes}
+        | {f"store_{d}": intrinsics.make_store(d, variant.computed) for d in dtypes}
+        | {f"size_{d}": sizes[d] for d in dtypes}
+        | intrinsics.VOCABULARY
+    )
+
+
+@functools.lru_cache(maxsize=None)
+def kernel(variant: Variant) -> int:
+    """The address of the compiled kernel, from the cache if it is there."""
+    from .build import kernel as build
+
+    source = kernel_source(variant)
+
+    def make(path: Path) -> Callable[..., Any]:
+        names = _namespace(variant)
+        exec(compile(source, str(path), "exec"), names)
+        function = names["kernel"]
+        assert isinstance(function, types.FunctionType)
+        return function
+
+    return build(variant.rule.name, f"{source}\n# computed in {variant.computed}\n", make)
