@@ -1,0 +1,282 @@
+"""The shell: what torch.optim.Optimizer promises, around a rule and the engines.
+
+A step that finds everything as it was runs in one native call; anything new goes through `_replan`, which validates,
+allocates state and makes the tables anew. Hooks and profiler ranges run only if there are any.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.optim import optimizer as torch_optimizer
+
+from ..rules import Rule
+from . import amp, checkpoint, checks
+from .explain import Explanation, explain
+from .stepping import Repeater, reader, step_anew
+
+_global_pre_hooks = torch_optimizer._global_optimizer_pre_hooks
+_global_post_hooks = torch_optimizer._global_optimizer_post_hooks
+_profiling = torch.autograd._profiler_enabled  # type: ignore[attr-defined]
+_compiling = torch.compiler.is_compiling
+
+
+def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Run step hooks and profiler ranges around a class's step, once however many overriding steps call each other."""
+
+    @functools.wraps(step)
+    def wrapper(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if (
+            not (
+                self._optimizer_step_pre_hooks
+                or self._optimizer_step_post_hooks
+                or _global_pre_hooks
+                or _global_post_hooks
+            )
+            and not _profiling()
+        ):
+            return step(self, *args, **kwargs)
+        if self._in_hooks:
+            return step(self, *args, **kwargs)
+        self._in_hooks = True
+        try:
+            with torch.autograd.profiler.record_function(f"Optimizer.step#{type(self).__name__}.step"):
+                args = (self, *args)
+                for before in (*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
+                    result = before(self, args, kwargs)
+                    if result is not None:
+                        if not (isinstance(result, tuple) and len(result) == 2):  # noqa: PLR2004
+                            raise RuntimeError(
+                                f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
+                            )
+                        args, kwargs = result
+                out = step(*args, **kwargs)
+                self._optimizer_step_code()
+                for after in (*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()):
+                    after(self, args, kwargs)
+                return out
+        finally:
+            self._in_hooks = False
+
+    wrapper.hooked = True  # type: ignore[attr-defined]
+    return wrapper
+
+
+class Optimizer(torch.optim.Optimizer):
+    """Base of all optimizers that are rules.
+
+    Subclasses set `rule`, name their options in `defaults`, and refuse bad values in `_check_group`.
+
+    Args:
+        params: Tensors, (name, Tensor) pairs, or dicts of a parameter group each.
+        defaults: options of every group that does not set its own.
+        engine: "auto" (native kernels for every tensor they can take, torch operations for the rest), "eager" (torch
+            operations only) or "cpu" (as "auto", but native kernels that cannot be had are an error).
+    """
+
+    rule: ClassVar[Rule]
+    _engine: str = "auto"
+    _repeater: Repeater | None = None
+    _in_hooks: bool = False
+    _step_supports_amp_scaling: bool = False  # read by GradScaler; set on instances with fused=True, as torch does
+    _instead_of_sparse: ClassVar[str] = ""  # what to use for sparse gradients, in the error message
+    _seen: set[Tensor] | None = None  # parameters of all groups, during construction only
+
+    def __init__(self, params: Any, defaults: dict[str, Any], *, engine: str = "auto") -> None:
+        if engine not in ("auto", "eager", "cpu"):
+            raise ValueError(f"Invalid engine: {engine!r} (engine must be 'auto', 'eager' or 'cpu')")
+        if engine != "auto":
+            self._engine = engine
+        self._seen = set()
+        super().__init__(checks.parameters(params), defaults)
+        del self._seen
+        if defaults.get("fused"):
+            self._step_supports_amp_scaling = True
+
+    def _patch_step_function(self) -> None:
+        self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
+        if not getattr(type(self).step, "hooked", False):
+            type(self).step = _hooked(type(self).step)  # type: ignore[method-assign]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return state if self._engine == "auto" else {**state, "_engine": self._engine}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._repeater = None
+        for group in self.param_groups:
+            for name, value in {**self.defaults, **self._later_options}.items():
+                group.setdefault(name, value)
+            if group.get("fused"):
+                self._step_supports_amp_scaling = True
+        checkpoint.steps_as_tensors(self)
+
+    # Options that torch added over the years, with the value that older checkpoints mean by leaving them out.
+    _later_options: ClassVar[dict[str, Any]] = {"maximize": False, "foreach": None, "differentiable": False}
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        """Refuse bad values; called at construction, for every group, and when a value has changed."""
+        raise NotImplementedError
+
+    @torch._disable_dynamo
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a parameter group, for example of layers that are trained from now on.
+
+        Args:
+            param_group: "params" and the options that differ from the defaults. Not modified.
+
+        Raises:
+            TypeError: not a dict, or an entry is not a Tensor.
+            ValueError: a bad option, a misspelled one, or a parameter that is in another group already.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        if "params" not in param_group:
+            raise KeyError(f"params: a parameter group needs the key 'params', got {list(param_group)}")
+        group = dict(param_group)
+        params = group["params"]
+        if isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but "
+                "the ordering of tensors in sets will change between runs. Please use a list instead."
+            )
+        if isinstance(params, torch.nn.Module):
+            checks.parameters(params)
+        entries = [params] if isinstance(params, Tensor) else list(params)
+        found, names = checks.tensors(entries, bool(self.defaults.get("differentiable")))
+        group["params"] = found
+        if names:
+            group["param_names"] = names
+        for name, default in self.defaults.items():
+            if default is torch_optimizer.required and name not in group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+            group.setdefault(name, default)
+        checks.group_keys(group, self.defaults)
+        self._check_group(group)
+        unique = set(found)
+        if len(unique) != len(found):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
+                "see github.com/pytorch/pytorch/issues/40967 for more information",
+                stacklevel=3,
+            )
+        if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                f"{'with' if names else 'without'} names to the optimizer"
+            )
+        seen = self._seen if self._seen is not None else {p for g in self.param_groups for p in g["params"]}
+        if not seen.isdisjoint(unique):
+            raise ValueError("some parameters appear in more than one parameter group")
+        seen |= unique
+        untrained = [i for i, p in enumerate(found) if not p.requires_grad and not isinstance(p, torch.nn.Parameter)]
+        if untrained and not self.defaults.get("differentiable"):
+            which = ", ".join(repr(names[i]) if names else f"number {i} {tuple(found[i].shape)}" for i in untrained[:5])
+            warnings.warn(f"tensors that need no gradient were given to {type(self).__name__}: {which}", stacklevel=3)
+        self.param_groups.append(group)
+
+    @torch._disable_dynamo
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients.
+
+        Args:
+            set_to_none: drop the gradient tensors (True), or keep them and fill them with zeros (False).
+        """
+        if _profiling():
+            with torch.autograd.profiler.record_function(self._zero_grad_profile_name):
+                self._zero_grad(set_to_none)
+        else:
+            self._zero_grad(set_to_none)
+
+    def _zero_grad(self, set_to_none: bool) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    if set_to_none:
+                        p.grad = None
+                    else:
+                        if p.grad.grad_fn is not None:
+                            p.grad.detach_()
+                        else:
+                            p.grad.requires_grad_(False)
+                        p.grad.zero_()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure: evaluates the loss anew and calls backward; runs with gradients enabled. Optional.
+
+        Returns:
+            What the closure returned; None without a closure.
+
+        Raises:
+            ValueError: a group's option was set to a value that is not allowed.
+            RuntimeError: a gradient is sparse and the algorithm has no sparse form, or state does not fit its parameter.
+            A step that raises has changed neither parameters nor state.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        if _compiling():
+            self._step_uncompiled()
+        elif not (self._step_supports_amp_scaling and amp.skips(self)):
+            repeater = self._repeater
+            if repeater is None or not repeater.run(self):
+                self._step_anew()
+        return loss
+
+    @torch._disable_dynamo
+    def _step_uncompiled(self) -> None:
+        """torch.compile leaves the update to the engines."""
+        self._step_anew()
+
+    def _step_anew(self) -> None:
+        """A step that takes nothing for granted: validate, allocate state, choose engines, run."""
+        self._repeater = None
+        with torch.set_grad_enabled(bool(self.defaults.get("differentiable"))):
+            self._repeater = step_anew(self)
+
+    @property
+    def _read(self) -> Callable[[Any], tuple[Any, ...]]:
+        return reader(self.rule, self.defaults)
+
+    def _only_eager(self) -> str:
+        """Why everything must run on torch operations; empty if it need not."""
+        if self._engine == "eager":
+            return "engine='eager' was asked for"
+        return "differentiable=True: autograd records every operation" if self.defaults.get("differentiable") else ""
+
+    def explain(self) -> Explanation:
+        """Print which engine runs which tensors and why, what the state costs in bytes, and the update equation.
+
+        Returns:
+            The same as data.
+        """
+        explanation = explain(self)
+        print(explanation)
+        return explanation
+
+    @torch._disable_dynamo
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a checkpoint of descend or of torch.optim.
+
+        State is copied, keeps its dtype, and is matched by parameter name if both sides have names, else by position.
+
+        Args:
+            state_dict: what `state_dict()` returned.
+
+        Raises:
+            ValueError: groups, names or shapes do not fit; the message names the parameter. Nothing is changed then.
+        """
+        checkpoint.load(self, state_dict)
+
+
+Optimizer.step = _hooked(Optimizer.step)  # type: ignore[method-assign]

@@ -1,0 +1,77 @@
+"""`optimizer.explain()`: which engine runs which tensors and why, bytes of state, and the equation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..engines import cpu
+from ..engines.plan import choose
+
+if TYPE_CHECKING:
+    from .base import Optimizer
+
+_NAMED = 8  # parameters listed by name per engine and reason
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """What `optimizer.explain()` says, as data.
+
+    Attributes:
+        optimizer: class name.
+        equation: the rule's update equation.
+        engines: for each engine, (parameter name, reason) of what it runs.
+        state_bytes: bytes of state held now.
+        hints: what foreach and fused mean here, if they were given.
+    """
+
+    optimizer: str
+    equation: str
+    engines: dict[str, list[tuple[str, str]]]
+    state_bytes: int
+    hints: str
+
+    def __str__(self) -> str:
+        lines = [f"{self.optimizer}: {self.equation}"]
+        for engine, tensors in self.engines.items():
+            reasons: dict[str, list[str]] = {}
+            for name, reason in tensors:
+                reasons.setdefault(reason, []).append(name)
+            for reason, names in reasons.items():
+                shown = ", ".join(names[:_NAMED]) + (f", and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+                lines.append(f"  {engine}: {len(names)} tensors ({reason}): {shown}")
+        lines.append(f"  state: {self.state_bytes:,} bytes")
+        return "\n".join(lines + ([f"  {self.hints}"] if self.hints else []))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(tensors)} tensors on {engine}" for engine, tensors in self.engines.items())
+        return f"<Explanation of {self.optimizer}: {counts}, {self.state_bytes:,} bytes of state>"
+
+
+def explain(optimizer: Optimizer) -> Explanation:
+    """Look at every parameter as the next step would; one without a gradient as if it had one of its own layout."""
+    from .stepping import Collection
+
+    with torch.no_grad():
+        found = Collection(optimizer, with_idle=True)
+        reasons = choose(found.jobs, optimizer._only_eager())
+    engines: dict[str, list[tuple[str, str]]] = {}
+    for job, reason in zip(found.jobs, reasons, strict=True):
+        why = reason or "one launch for all of " + "/".join(
+            dict.fromkeys(map(cpu.name_of, (job.param.dtype, job.grad.dtype)))
+        )
+        engines.setdefault("eager" if reason else "cpu", []).append((job.name, why))
+    held = [v for state in optimizer.state.values() for v in state.values() if isinstance(v, torch.Tensor)]
+    hinted = {k: g[k] for g in optimizer.param_groups for k in ("foreach", "fused") if g.get(k) is not None}
+    return Explanation(
+        optimizer=type(optimizer).__name__,
+        equation=optimizer.rule.equation,
+        engines=engines,
+        state_bytes=sum(t.numel() * t.element_size() for t in held),
+        hints=", ".join(f"{k}={v}" for k, v in hinted.items()) + " chooses nothing here: every launch is fused"
+        if hinted
+        else "",
+    )
