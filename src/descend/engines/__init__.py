@@ -1,1 +1,1 @@
-"""How a rule runs: `eager` on torch operations, `cpu` as compiled multi-tensor kernels; `plan` sends each tensor to one."""
+"""How a rule runs: `eager` on torch operations, `cpu` as compiled multi-tensor kernels; `plan` assigns them."""

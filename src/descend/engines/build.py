@@ -38,7 +38,7 @@ def cache_directory() -> Path:
 
 @functools.lru_cache(maxsize=1)
 def _llvm() -> Any:
-    """llvmlite's binding, ready to load object code that calls torch."""
+    """The binding of LLVM, ready to load object code that calls torch."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()

@@ -207,7 +207,7 @@ class Launch:
 
         n = len(jobs)
         tensors = [[job.param for job in jobs], []]
-        tensors += [list(b) for b in zip(*(job.buffers for job in jobs), strict=True) if b[0] is not None]  # type: ignore[arg-type]
+        tensors += [list(b) for b in zip(*(job.buffers for job in jobs), strict=True) if b[0] is not None]
         steps = [job.step for job in jobs if job.step is not None]
         self.params, self._alive = tensors[0], [tensors, steps, list(idle)]
         sizes = [p.numel() * (2 if p.is_complex() else 1) for p in self.params]
@@ -257,9 +257,7 @@ class Launch:
     def run(self, check_only: bool = False) -> bool:
         """One step, or only its check; False, with nothing changed, if something is not as it was."""
         header = self._header
-        header[word.THREADS] = threads() if self._most > 1 else 1
-        if self._most < header[word.THREADS]:
-            header[word.THREADS] = self._most
+        header[word.THREADS] = min(threads(), self._most) if self._most > 1 else 1
         header[word.CHECK_ONLY] = check_only
         if self.elements < LONG or check_only:
             return bool(self._locked(self.address, self._worker) == word.DONE)

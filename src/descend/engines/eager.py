@@ -47,7 +47,7 @@ VOCABULARY: dict[str, Callable[..., Any]] = {
 }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def bind(rule: Rule) -> Callable[..., Any]:
     """The rule's own function with the vocabulary bound to torch: same code, other global names."""
     f = rule.update
@@ -108,8 +108,8 @@ def _update_rows(rule: Rule, job: Job) -> None:
 def run(rule: Rule, jobs: Sequence[Job]) -> None:
     """Update every job's parameter, buffers and step, in order.
 
-    Tensor subclasses may lack an operation, which shows only when it is called: their new values are all computed before
-    anything is written, so that a step that raises has changed nothing.
+    Tensor subclasses may lack an operation, which shows only when it is called: their new values are all computed
+    before anything is written, so that a step that raises has changed nothing.
     """
     foreign = [
         job for job in jobs if not all(is_exact(t) for t in (job.param, job.grad, *job.buffers) if t is not None)

@@ -1,9 +1,9 @@
 """What of torch native code can call and read: its thread pool, its C interface, and where a tensor stands in memory.
 
-The functions are torch's stable C interface for compiled models (aoti_torch_*), two exported C++ functions and the entry
-point of the OpenMP runtime that torch itself loaded, so that there is one thread pool and not two. The two offsets are
-not part of any interface: they are measured here, on tensors whose answer torch tells us, and used only if exactly one
-place fits them all. If anything is missing, `reason` says what, and the eager engine serves.
+The functions are torch's stable C interface for compiled models (aoti_torch_*), two exported C++ functions and the
+entry point of the OpenMP runtime that torch itself loaded, so that there is one thread pool and not two. The two
+offsets are not part of any interface: they are measured here, on tensors whose answer torch tells us, and used only if
+exactly one place fits them all. If anything is missing, `reason` says what, and the eager engine serves.
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ def native() -> Native:
         except (OSError, AttributeError):
             return missing(f"this torch ({torch.__version__}) does not export {symbol}")
     samples = _samples()
-    # From the end of the object head to the end of the object; dispatch keys are the last field of a TensorImpl of 176 bytes or more.
+    # From the end of the object head to the end of the object; dispatch keys are the last field of a tensor, which has
+    # 176 bytes or more.
     impl_at = _only_offset(
         range(object.__basicsize__, Tensor.__basicsize__, 8),
         lambda at: all(word(id(t) + at) == t._cdata for t in samples),

@@ -11,7 +11,6 @@ from ..rules import Rule
 from . import cpu, eager
 from .job import Job, Row
 
-
 _warned = False
 
 

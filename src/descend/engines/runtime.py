@@ -1,9 +1,9 @@
 """Native code common to all rules: check that nothing has changed since the plan was made, then launch.
 
-For 200 small tensors, reading gradients, types, layouts and addresses from Python costs several times the update itself.
+For 200 small tensors, reading gradients, layouts and addresses from Python costs several times the update itself.
 Here the same facts are read through torch's C interface (aoti_torch_*) in one call. Any difference to what the plan was
-made for (a gradient that appears or vanishes, another address, dtype, layout, device, subclass or step count) is answered
-with CHANGED before anything is written; the shell then makes a new plan.
+made for (a gradient that appears or vanishes, another address, dtype, layout, device, subclass or step count) is
+answered with CHANGED before anything is written; the shell then makes a new plan.
 
 Compiling this file takes Numba a second, so its LLVM assembly is kept in runtime.ll, which is what runs. After a change
 here or in intrinsics.py or layout.py: `python -m descend.engines.runtime` writes it anew; a test compares the two.
@@ -208,7 +208,7 @@ def launch(job, worker_address):
 
 
 def assembly() -> str:
-    """This file as LLVM assembly for any 64-bit little-endian processor, without what only newer LLVM versions can read."""
+    """This file as LLVM assembly for any 64-bit little-endian processor, in words that older LLVM versions know."""
     import re
 
     from .build import runtime_module

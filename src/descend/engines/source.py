@@ -1,7 +1,7 @@
 """Writes the Python source of a kernel: one loop that loads, applies the prologue and the rule, and stores.
 
-The rule's own statements stand in the loop, with absent buffers and scalars resolved, so a kernel reads like the rule and
-a debugger or profiler can show it: it is written to a file in the cache directory before it is compiled.
+The rule's own statements stand in the loop, with absent buffers and scalars resolved, so a kernel reads like the rule.
+It is written to a file in the cache directory before it is compiled, where tracebacks and debuggers find it.
 """
 
 from __future__ import annotations
@@ -78,13 +78,13 @@ class _Resolve(ast.NodeTransformer):
     def __init__(self, absent: set[str]) -> None:
         self.absent = absent
 
-    def visit_If(self, node: ast.If) -> Any:  # noqa: N802  (ast's own naming)
+    def visit_If(self, node: ast.If) -> Any:
         name = is_presence_test(node.test)
         assert isinstance(node.test, ast.Compare)
         taken = (name in self.absent) == isinstance(node.test.ops[0], ast.Is)
         return [self.visit(statement) for statement in (node.body if taken else node.orelse)]
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(rename(node.id), node.ctx)
 
 
@@ -144,7 +144,6 @@ def kernel_source(variant: Variant) -> str:
 
 def _namespace(variant: Variant) -> dict[str, Any]:
     """What the names of a kernel's source stand for; imports Numba."""
-
     from . import intrinsics, layout
 
     dtypes = {dtype for _, dtype in variant.stored}
@@ -160,7 +159,7 @@ def _namespace(variant: Variant) -> dict[str, Any]:
     )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def kernel(variant: Variant) -> int:
     """The address of the compiled kernel, from the cache if it is there."""
     from .build import kernel as build

@@ -18,7 +18,7 @@ class Adagrad(Optimizer):
     r"""Adagrad: each element's rate falls with the sum of its squared gradients.
 
     .. math::
-        s_t = s_{t-1} + g_t^2; \qquad p_t = p_{t-1} - \frac{\gamma}{1 + (t-1)\,\eta} \cdot \frac{g_t}{\sqrt{s_t} + \epsilon}
+        s_t = s_{t-1} + g_t^2; \qquad p_t = p_{t-1} - \frac{\gamma}{1 + (t-1)\,\eta} \frac{g_t}{\sqrt{s_t} + \epsilon}
 
     with :math:`g_t` the gradient plus ``weight_decay`` times the parameter.
 

@@ -81,7 +81,7 @@ class Adam(Optimizer):
         decoupled_weight_decay: bool = False,
         engine: str = "auto",
     ) -> None:
-        defaults = {
+        defaults: dict[str, Any] = {
             "lr": lr,
             "betas": betas,
             "eps": eps,

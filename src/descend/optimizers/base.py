@@ -50,7 +50,7 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
                 for before in (*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
                     result = before(self, args, kwargs)
                     if result is not None:
-                        if not (isinstance(result, tuple) and len(result) == 2):  # noqa: PLR2004
+                        if not (isinstance(result, tuple) and len(result) == 2):
                             raise RuntimeError(
                                 f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
                             )
@@ -218,7 +218,7 @@ class Optimizer(torch.optim.Optimizer):
 
         Raises:
             ValueError: a group's option was set to a value that is not allowed.
-            RuntimeError: a gradient is sparse and the algorithm has no sparse form, or state does not fit its parameter.
+            RuntimeError: a gradient is sparse and the algorithm has no sparse form, or state does not fit a parameter.
             A step that raises has changed neither parameters nor state.
         """
         loss = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,11 @@ def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
         if len(group["params"]) != len(other["params"]):
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group "
-                f"(group {i}: {len(other['params'])} parameters in the checkpoint, {len(group['params'])} in the optimizer)"
+                f"(group {i}: {len(other['params'])} parameters in the checkpoint, "
+                f"{len(group['params'])} in the optimizer)"
             )
     targets = _match(groups, saved)
-    state: dict[Any, Any] = type(optimizer.state)(dict)  # type: ignore[call-arg]
+    state: defaultdict[Any, Any] = defaultdict(dict)
     for key, value in state_dict["state"].items():
         if key in targets:
             param, group, name = targets[key]
@@ -95,7 +97,9 @@ def _state(optimizer: Optimizer, param: Tensor, group: dict[str, Any], name: str
             result[key] = deepcopy(value)
         elif key == "step":
             on_device = group.get("capturable") or group.get("fused")
-            result[key] = value.to(dtype=torch.float32, device=param.device, copy=True) if on_device else value.detach().clone()
+            result[key] = (
+                value.to(dtype=torch.float32, device=param.device, copy=True) if on_device else value.detach().clone()
+            )
         elif key in buffers:
             if value.shape != param.shape:
                 raise ValueError(
@@ -111,7 +115,9 @@ def _state(optimizer: Optimizer, param: Tensor, group: dict[str, Any], name: str
 def _like(param: Tensor, value: Tensor) -> Tensor:
     if is_exact(param) and is_exact(value) and value.layout == torch.strided:
         with torch.no_grad():
-            return torch.empty_like(param, dtype=value.dtype, memory_format=torch.preserve_format, requires_grad=False).copy_(value)
+            return torch.empty_like(
+                param, dtype=value.dtype, memory_format=torch.preserve_format, requires_grad=False
+            ).copy_(value)
     return value.detach().to(param.device, copy=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +32,13 @@ def number(
     """
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ValueError(f"Tensor {name} must be 1-element, got shape {tuple(value.shape)}")
-    allowed = f"0 <= {name} < {below:g}" if below != math.inf else f"0 <= {name} <= {most:g}" if most != math.inf else "a finite number >= 0"
+    allowed = (
+        f"0 <= {name} < {below:g}"
+        if below != math.inf
+        else f"0 <= {name} <= {most:g}"
+        if most != math.inf
+        else "a finite number >= 0"
+    )
     plain = _as_float(text, name, value, tensor)
     if not 0.0 <= plain < below or plain > most:
         raise ValueError(f"{text}: {value} ({name} must be {allowed})")
@@ -57,7 +63,7 @@ def _as_float(text: str, name: str, value: Any, tensor: bool) -> float:
 
 def betas(value: Any) -> None:
     """Refuse betas other than two numbers, or two one-element Tensors, in [0, 1)."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:  # noqa: PLR2004
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
         raise ValueError(f"Invalid betas: {value!r} (betas must be a pair (beta1, beta2) with 0 <= beta < 1)")
     for i, beta in enumerate(value):
         if isinstance(beta, Tensor) and beta.numel() != 1:
@@ -100,9 +106,7 @@ def parameters(params: Any) -> list[Any]:
         raise TypeError(text + torch.typename(params))
     result = list(params)
     if not result:
-        raise ValueError(
-            "optimizer got an empty parameter list: did model.parameters() run out, or was it called on an empty model?"
-        )
+        raise ValueError("optimizer got an empty parameter list: is the model empty, or its parameters() used up?")
     return result
 
 
@@ -116,7 +120,8 @@ def group_keys(group: Mapping[str, Any], known: Iterable[str]) -> None:
             )
             if meant:
                 raise ValueError(
-                    f"parameter group has the unknown key {key!r}: did you mean {meant[0]!r}? (options: {', '.join(known)})"
+                    f"parameter group has the unknown key {key!r}: did you mean {meant[0]!r}? "
+                    f"(options: {', '.join(known)})"
                 )
 
 
@@ -138,13 +143,8 @@ def tensors(params: list[Any], differentiable: bool) -> tuple[list[Tensor], list
         label = f"{names[i]!r}" if names else f"number {i}"
         if not isinstance(tensor, Tensor):
             hint = ": pass module.parameters()" if isinstance(tensor, torch.nn.Module) else ""
-            _refuse_entry(
-                f"optimizer can only optimize Tensors, but one of the params is {torch.typename(tensor)} ({label}){hint}"
-            )
+            kind = torch.typename(tensor)
+            raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {kind} ({label}){hint}")
         if not differentiable and not (tensor.is_leaf or tensor.retains_grad):
             raise ValueError(f"can't optimize a non-leaf Tensor ({label}): it was computed from others; optimize those")
     return found, names
-
-
-def _refuse_entry(message: str) -> NoReturn:
-    raise TypeError(message)

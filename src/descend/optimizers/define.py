@@ -26,17 +26,17 @@ def define(rule: Rule, *, name: str | None = None, **defaults: Any) -> type[Opti
 
     Args:
         rule: the algorithm.
-        name: class name; default: the rule's function name in CamelCase. Assign the class to a module variable of this name
-            if its instances are to be pickled.
-        defaults: default value of every hyperparameter of the rule (`lr` among them), and of `weight_decay`, `maximize`,
-            `differentiable`, `decoupled_weight_decay` where they differ from 0 and False.
+        name: class name; default: the rule's function name in CamelCase. Assign the class to a module variable of this
+            name if its instances are to be pickled.
+        defaults: default value of every hyperparameter of the rule (`lr` among them), and of `weight_decay`,
+            `maximize`, `differentiable`, `decoupled_weight_decay` where they differ from 0 and False.
 
     Returns:
         A class to be called as `Cls(params, <hyperparameters>, *, weight_decay, maximize, differentiable,
         decoupled_weight_decay, engine)`.
 
     Raises:
-        TypeError: a hyperparameter of the rule has no default, or a default belongs to nothing; the message lists the names.
+        TypeError: a hyperparameter of the rule has no default, or a default belongs to nothing; the names are listed.
 
     Example:
         >>> import torch, descend
@@ -50,7 +50,10 @@ def define(rule: Rule, *, name: str | None = None, **defaults: Any) -> type[Opti
         tensor([ 0.9000, -1.9000])
     """
     own = {key: value for key, value in defaults.items() if key not in _COMMON}
-    lacks, extra = [h for h in rule.hyperparameters if h not in own], [key for key in own if key not in rule.hyperparameters]
+    lacks, extra = (
+        [h for h in rule.hyperparameters if h not in own],
+        [key for key in own if key not in rule.hyperparameters],
+    )
     if lacks or extra:
         raise TypeError(
             f"define({rule.name}): "
@@ -67,7 +70,7 @@ def define(rule: Rule, *, name: str | None = None, **defaults: Any) -> type[Opti
     )
     title = name or "".join(part.capitalize() for part in rule.name.split("_"))
 
-    def __init__(self: Optimizer, params: ParamsT, *args: Any, **options: Any) -> None:  # noqa: N807
+    def __init__(self: Optimizer, params: ParamsT, *args: Any, **options: Any) -> None:
         unknown = [key for key in options if key not in signature.parameters]
         if unknown:
             known = [key for key in signature.parameters if key != "params"]

@@ -18,8 +18,8 @@ class RMSprop(Optimizer):
     .. math::
         v_t = \alpha v_{t-1} + (1-\alpha)\, g_t^2; \qquad p_t = p_{t-1} - \gamma \frac{g_t}{\sqrt{v_t} + \epsilon}
 
-    with momentum :math:`b_t = \mu b_{t-1} + g_t / (\sqrt{v_t} + \epsilon)`, :math:`p_t = p_{t-1} - \gamma b_t`; centered:
-    :math:`v_t - a_t^2` (at least 0) in place of :math:`v_t`, with :math:`a_t` the running mean of the gradient.
+    with momentum :math:`b_t = \mu b_{t-1} + g_t / (\sqrt{v_t} + \epsilon)`, :math:`p_t = p_{t-1} - \gamma b_t`;
+    centered: :math:`v_t - a_t^2` (at least 0) in place of :math:`v_t`, :math:`a_t` the running mean of the gradient.
 
     Args:
         params: parameters of any shape, (name, parameter) pairs, or dicts of groups.

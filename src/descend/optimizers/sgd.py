@@ -24,7 +24,8 @@ class SGD(Optimizer):
 
     Args:
         params: parameters of any shape, (name, parameter) pairs, or dicts of groups.
-        lr: learning rate :math:`\gamma`, a finite number >= 0 or a one-element Tensor. Common starts: 0.1 to 0.001, decayed.
+        lr: learning rate :math:`\gamma`, a finite number >= 0 or a one-element Tensor. Usual starts: 0.1 to 0.001,
+            decayed.
         momentum: :math:`\mu` >= 0, usually 0.9.
         dampening: :math:`d`; must be 0 with ``nesterov``.
         weight_decay: L2 coefficient, a finite number >= 0.

@@ -7,7 +7,8 @@ groups, options and state are what they were; native code itself looks at the te
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import getitem, is_, itemgetter
+from itertools import chain
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -89,6 +90,9 @@ def reader(rule: Rule, defaults: Mapping[str, Any]) -> itemgetter[Any]:
     return itemgetter(*names, "params")
 
 
+_END = (object(),)  # makes two iterators of different lengths differ
+
+
 class Repeater:
     """The same step again.
 
@@ -102,17 +106,9 @@ class Repeater:
     def __init__(self, optimizer: Optimizer, plan: Plan, groups: list[Group], jobs: Sequence[Job]) -> None:
         self.rule, self.plan, self.groups, self.read = optimizer.rule, plan, groups, optimizer._read
         self.state = optimizer.state
-        names = [*self.rule.buffers, *(["step"] if self.rule.counts_steps else [])]
-        self.inner = list(optimizer.state.values())
-        self.dicts: list[dict[str, Any]] = []
-        self.names: list[str] = []
-        self.tensors: list[Tensor] = []
-        for job in jobs:
-            for name, tensor in zip(names, (*job.buffers, job.step)):  # noqa: B905  (job.step is None without a step)
-                if tensor is not None:
-                    self.dicts.append(optimizer.state[job.param])
-                    self.names.append(name)
-                    self.tensors.append(tensor)
+        self.tensors = (
+            [t for inner in self.state.values() for t in inner.values()] if any(map(self._kept, jobs)) else []
+        )
         self.settled = False  # rows of rules that do not count steps are the same from the second step on
 
     def run(self, optimizer: Optimizer) -> bool:
@@ -140,22 +136,23 @@ class Repeater:
                 if shape != known.shape():
                     return False
                 fresh = True
-        if self.tensors:
-            state = optimizer.state
-            if (
-                state is not self.state
-                or len(state) != len(self.inner)
-                or not all(map(is_, state.values(), self.inner))
-            ):
-                return False
-            try:
-                if not all(map(is_, map(getitem, self.dicts, self.names), self.tensors)):
-                    return False
-            except KeyError:
-                return False
+        if self.tensors and not self._same_state(optimizer.state):
+            return False
         if fresh:
             self.refresh()
         return self.plan.run(fresh)
+
+    @staticmethod
+    def _kept(job: Job) -> bool:
+        return job.step is not None or any(b is not None for b in job.buffers)
+
+    def _same_state(self, state: dict[Tensor, Any]) -> bool:
+        """Whether every entry of every parameter's state is the object it was."""
+        try:
+            now = chain(chain.from_iterable(map(dict.values, state.values())), _END)
+            return all(map(is_, now, chain(self.tensors, _END))) and next(now, None) is None
+        except TypeError:  # somebody's own kind of state
+            return False
 
     def refresh(self) -> None:
         """Scalars of the next step for every row."""

@@ -122,19 +122,19 @@ class _Checker:
             self.element(node.value)
             self.elementwise[target] = True
         elif isinstance(node, ast.If):
-            name = is_presence_test(node.test)
-            if name is None:
+            tested = is_presence_test(node.test)
+            if tested is None:
                 self.refuse(
                     node, "a branch on data cannot be vectorised: use where(); only `if x is not None:` is allowed"
                 )
-            if name not in self.arguments or name in ("p", "g"):
-                self.refuse(node, f"`{name} is None`: only a buffer or a scalar may be absent")
+            elif tested not in self.arguments or tested in ("p", "g"):
+                self.refuse(node, f"`{tested} is None`: only a buffer or a scalar may be absent")
             for inner in (*node.body, *node.orelse):
                 self.statement(inner)
         else:
             self.refuse(
                 node,
-                f"{type(node).__name__.lower()} statement: a rule holds assignments, `if x is not None:` and one final return",
+                f"{type(node).__name__.lower()} statement: a rule has assignments, `if x is not None:` and a return",
             )
 
     def result(self, node: ast.Return) -> None:

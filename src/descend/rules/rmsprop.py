@@ -1,4 +1,4 @@
-"""RMSprop (Tieleman & Hinton 2012, lecture 6.5), centered as in Graves 2013 (arXiv:1308.0850), with torch's momentum."""
+"""RMSprop (Tieleman & Hinton 2012, lecture 6.5), centered: Graves 2013 (arXiv:1308.0850), torch's momentum."""
 
 from typing import Any
 
@@ -7,7 +7,10 @@ from .rule import Buffer, Rule
 
 
 def rmsprop(p, g, square_avg, momentum_buffer, grad_avg, *, lr, alpha, w, eps, momentum, zero):  # type: ignore[no-untyped-def]
-    """v <- alpha v + (1-alpha) g^2;  centered: a <- a + (1-alpha)(g-a), v - a^2 for v;  p <- p - lr g / (sqrt(v) + eps), momentum: b <- mu b + g / (sqrt(v) + eps), p <- p - lr b."""
+    """v <- alpha v + (1-alpha) g^2;  p <- p - lr g / (sqrt(v) + eps).
+
+    Momentum: b <- mu b + g / (sqrt(v) + eps), p <- p - lr b.  Centered: a <- a + (1-alpha)(g-a), v - a^2 in place of v.
+    """
     square_avg = alpha * square_avg + w * g * g
     second = square_avg
     if grad_avg is not None:

@@ -39,12 +39,12 @@ class Rule:
         update: `(p, g, *buffers, *, **scalars) -> (p, *buffers)`, elementwise and pure: parameter, gradient, one
             argument per declared buffer, then keyword-only scalars. An absent buffer or scalar is None, and
             `if buffer is not None:` is resolved when a kernel is built. Only `+ - * /`, comparisons and the vocabulary
-            sqrt, abs, sign, where, maximum, minimum; no literals and no arithmetic on scalars alone. Its docstring is the
-            update equation.
+            sqrt, abs, sign, where, maximum, minimum; no literals and no arithmetic on scalars alone. Its docstring is
+            the update equation.
         scalars: `(t, *, **hyperparameters) -> dict`, called once per group and step with the step number t = 1, 2, ...;
             plain arithmetic in float64. None means that the scalar is absent.
         buffers: the buffers in the order of the arguments, by torch's state names.
-        counts_steps: keep `state["step"]`. If False, t is 1 in the step that creates a parameter's buffers, and 2 after.
+        counts_steps: keep `state["step"]`. If False, t is 1 in the step that makes a parameter's buffers, and 2 after.
         sparse: a sparse gradient may update only the rows present.
 
     Raises:

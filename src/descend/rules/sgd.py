@@ -6,7 +6,10 @@ from .rule import Buffer, Rule
 
 
 def sgd(p, g, momentum_buffer, *, lr, momentum, fresh, ahead):  # type: ignore[no-untyped-def]
-    """b <- mu b + (1 - dampening) g, at first b <- g;  p <- p - lr b, Nesterov: p <- p - lr (g + mu b); mu = 0: p <- p - lr g."""
+    """p <- p - lr g.  Momentum: b <- mu b + (1 - dampening) g, at first b <- g;  p <- p - lr b.
+
+    Nesterov: p <- p - lr (g + mu b).
+    """
     if momentum_buffer is not None:
         momentum_buffer = momentum * momentum_buffer + fresh * g
         if ahead is not None:

@@ -1,7 +1,7 @@
 """How a tensor is kept: its dtype in memory, and the dtype it is computed in.
 
-Every engine loads a value in its stored dtype, computes in the compute dtype and rounds once when it stores. This file is
-the torch reference of load and store; compiled engines follow it bit for bit.
+Every engine loads a value in its stored dtype, computes in the compute dtype and rounds once when it stores. This file
+is the torch reference of load and store; compiled engines follow it bit for bit.
 """
 
 import torch
@@ -24,7 +24,7 @@ def compute_dtype(parameter: torch.dtype) -> torch.dtype:
 
 
 def load(tensor: Tensor, compute: torch.dtype) -> Tensor:
-    """The tensor's values in the compute dtype, complex ones as a real view; shares memory where no conversion is needed."""
+    """The tensor's values in the compute dtype, complex ones as a real view; shares memory if it can."""
     tensor = tensor.resolve_conj().resolve_neg()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)

@@ -1,0 +1,177 @@
+"""The command `descend`: `descend compare demo:line`, `descend version`.
+
+stdout carries the result only, stderr the progress and the complaints, so a pipe gets nothing but the result.
+Exit codes: 0 done, 2 wrong usage or something that has to be installed first, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+import descend
+
+from . import plots
+from .comparison import compare
+from .extras import MissingExtra
+from .report import show
+from .workloads import WORKLOADS, UnknownWorkload, find
+
+EXIT_OK, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar and help."""
+    main = argparse.ArgumentParser(
+        prog="descend",
+        description="Tools of descend, the optimizers of torch.optim done again.",
+        epilog="examples:\n"
+        "  descend compare demo:line                     table on the screen, picture in descend-line.png\n"
+        "  descend compare demo:digits --plot none       no picture\n"
+        "  descend compare demo:line --json | jq .rows   the result as JSON\n"
+        "  descend version                               versions, and which engine runs here\n\n"
+        "exit codes: 0 done, 2 wrong usage, 130 interrupted",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = main.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    known = "\n".join(f"  {workload.name:<12}  {workload.title}" for workload in WORKLOADS.values())
+    comparing = commands.add_parser(
+        "compare",
+        help="train one model with several optimizers, each beside its twin from torch.optim",
+        description="Train one model with several optimizers from the same start, each beside its twin from\n"
+        "torch.optim, and print what they learned and how long their steps took.",
+        epilog=f"workloads:\n{known}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    comparing.add_argument("workload", nargs="?", metavar="WORKLOAD", help="what to train, see below")
+    comparing.add_argument("--seed", type=int, default=0, help="of initial weights and batches (default: 0)")
+    comparing.add_argument("--epochs", type=int, metavar="N", help="default: the workload's own")
+    comparing.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="where to draw the picture, or none (default: descend-line.png or the like, here)",
+    )
+    comparing.add_argument(
+        "--json",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write JSON to FILE, or with - or no FILE to stdout instead of the table",
+    )
+    comparing.add_argument("--quiet", action="store_true", help="no progress on stderr")
+
+    commands.add_parser("version", help="print versions and which engine is usable")
+    return main
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    grammar = parser()
+    try:
+        chosen = grammar.parse_args(arguments)
+        code = run_compare(chosen, grammar) if chosen.command == "compare" else run_version()
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("\ndescend: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; without this the interpreter complains again while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def complain(message: str) -> int:
+    print(f"descend: error: {message}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def run_compare(chosen: argparse.Namespace, grammar: argparse.ArgumentParser) -> int:
+    """`descend compare`: check everything that can be wrong, train, and only then write."""
+    if chosen.workload is None and chosen.json in WORKLOADS:
+        chosen.workload, chosen.json = chosen.json, "-"  # `compare --json demo:line`: argparse took it for the file
+    if chosen.workload is None:
+        grammar.error(f"compare: which workload? One of {', '.join(WORKLOADS)}")
+    if chosen.epochs is not None and chosen.epochs < 1:
+        grammar.error(f"--epochs must be at least 1, got {chosen.epochs}")
+    try:
+        workload = find(chosen.workload)
+    except UnknownWorkload as error:
+        return complain(str(error))
+
+    picture = (
+        None
+        if chosen.plot == "none"
+        else Path(chosen.plot or f"{workload.name.replace(':', '-')}.png".replace("demo", "descend"))
+    )
+    for file in filter(None, (picture, None if chosen.json in (None, "-") else Path(chosen.json))):
+        if not file.parent.is_dir():
+            return complain(f"cannot write {str(file)!r}: there is no directory {str(file.parent)!r}")
+    if picture is not None:
+        try:
+            plots.check_format(picture)
+        except MissingExtra as error:
+            print(f"descend: no picture: {error}", file=sys.stderr)
+            picture = None
+        except ValueError as error:
+            return complain(str(error))
+
+    def tell(line: str) -> None:
+        if not chosen.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    try:
+        result = compare(workload, seed=chosen.seed, epochs=chosen.epochs, progress=tell)
+    except MissingExtra as error:
+        return complain(str(error))
+    if chosen.json == "-":
+        print(result.to_json())
+    else:
+        show(result.heading(), result.tables(), sys.stdout)
+    sys.stdout.flush()
+    if chosen.json not in (None, "-"):
+        Path(chosen.json).write_text(result.to_json() + "\n", encoding="utf-8")
+        tell(f"wrote {chosen.json}")
+    if picture is not None:
+        result.plot(picture)
+        tell(f"wrote {picture}")
+    return EXIT_OK
+
+
+def run_version() -> int:
+    """`descend version`."""
+    try:
+        numba = version("numba")
+    except PackageNotFoundError:
+        numba = "not installed"
+    lines = {
+        "descend": descend.__version__,
+        "torch": torch.__version__,
+        "numba": numba,
+        "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
+        "engine": usable_engine(),
+    }
+    for name, value in lines.items():
+        print(f"{name:<8} {value}")
+    return EXIT_OK
+
+
+def usable_engine() -> str:
+    """Which engine runs an ordinary float32 parameter here, found out by taking one step with it."""
+    parameter = torch.nn.Parameter(torch.ones(1))
+    parameter.grad = torch.ones(1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        optimizer = descend.SGD([parameter], lr=0.1)
+        optimizer.step()
+    engines = [name for name, tensors in optimizer.explain().engines.items() if tensors]
+    return "+".join(engines) + "".join(f" ({warning.message})" for warning in caught)

@@ -1,0 +1,322 @@
+"""`compare`: train one model with several optimizers from the same start, each beside its twin from torch.optim.
+
+Both twins train in lockstep, one step of the one and one step of the other in alternating order, with only
+`optimizer.step()` on the clock. So the two times come from the same seconds of the same machine and from the steps a
+user's own loop would make, after a real backward pass.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import dist
+from os import PathLike
+from statistics import median
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+import descend
+from . import plots, report
+from .workloads import Setting, Task, Workload, find
+from .workloads.base import Batches
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one optimizer setting did.
+
+    Attributes:
+        label: `SGD 0.01 momentum 0.9`.
+        optimizer: the class's name.
+        options: the keyword arguments it was built with.
+        engine: the engine that ran its parameters, as `optimizer.explain()` names it.
+        curves: one value per epoch, by name: `loss` is the mean training loss as the loop sees it, each batch before
+            its update; the others are the workload's measures after the epoch.
+        distance: Euclidean distance of the final values to the known solution; None where none is known.
+        max_difference: the largest absolute difference of any parameter to the model torch.optim trained.
+        step_us: median time of `optimizer.step()` in microseconds.
+        torch_step_us: the same for torch.optim with its default settings.
+    """
+
+    label: str
+    optimizer: str
+    options: Mapping[str, Any]
+    engine: str
+    curves: Mapping[str, tuple[float, ...]]
+    distance: float | None
+    max_difference: float
+    step_us: float
+    torch_step_us: float
+
+    @property
+    def final(self) -> dict[str, float]:
+        """The last value of every curve."""
+        return {name: values[-1] for name, values in self.curves.items()}
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster the step is than torch.optim's."""
+        return self.torch_step_us / self.step_us
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of `compare`; `print` shows it as tables.
+
+    Attributes:
+        workload: the workload that was run.
+        seed: of the initial weights and of the order of the batches.
+        epochs: how long each setting trained.
+        start: the workload's measures at the common start.
+        reference: their values at the known solution; empty where none is known.
+        rows: one per setting, in the workload's order.
+        environment: versions and the number of threads.
+    """
+
+    workload: Workload
+    seed: int
+    epochs: int
+    start: Mapping[str, float]
+    reference: Mapping[str, float]
+    rows: tuple[Row, ...]
+    environment: Mapping[str, Any]
+
+    @property
+    def report_epochs(self) -> tuple[int, ...]:
+        """The epochs (counted from 1) whose values the tables show."""
+        reports = self.workload.reports
+        return tuple(sorted({max(1, self.epochs * k // reports) for k in range(1, reports + 1)}))
+
+    def tables(self) -> tuple[report.Table, ...]:
+        """The result as tables of text."""
+        return self.workload.tables(self)
+
+    def heading(self) -> str:
+        """Two lines: what was trained, and on what."""
+        versions = self.environment
+        return (
+            f"{self.workload.name}: {self.workload.title}; {self.epochs} epochs, seed {self.seed}\n"
+            f"descend {versions['descend']} (engine: {', '.join(sorted({row.engine for row in self.rows}))}), "
+            f"torch {versions['torch']}, Python {versions['python']}, {versions['threads']} threads"
+        )
+
+    def __str__(self) -> str:
+        return report.plain(self.heading(), self.tables())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values; a number that is not finite becomes None, which JSON can hold."""
+        return report.finite(
+            {
+                "workload": self.workload.name,
+                "title": self.workload.title,
+                "seed": self.seed,
+                "epochs": self.epochs,
+                "report_epochs": list(self.report_epochs),
+                "start": dict(self.start),
+                "reference": dict(self.reference),
+                "environment": dict(self.environment),
+                "rows": [
+                    {
+                        "label": row.label,
+                        "optimizer": row.optimizer,
+                        "options": dict(row.options),
+                        "engine": row.engine,
+                        "final": row.final,
+                        "distance": row.distance,
+                        "max_difference": row.max_difference,
+                        "step_us": row.step_us,
+                        "torch_step_us": row.torch_step_us,
+                        "ratio": row.ratio,
+                        "curves": {name: list(values) for name, values in row.curves.items()},
+                    }
+                    for row in self.rows
+                ],
+            }
+        )
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The result as JSON text."""
+        return report.json_text(self.to_dict(), indent)
+
+    def plot(self, file: str | PathLike[str]) -> None:
+        """Draw the workload's picture into `file`; its suffix (.png, .svg, .pdf) chooses the format.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+            ValueError: matplotlib cannot write that format.
+        """
+        with plots.style():
+            figure = plots.new_figure()
+            self.workload.draw(self, figure)
+            plots.save(figure, file)
+
+
+class Steps(Protocol):
+    """The part of an optimizer that a training loop calls."""
+
+    def zero_grad(self) -> None: ...
+
+    def step(self) -> object: ...
+
+
+class Stopwatch:
+    """An optimizer with its `step()` on the clock."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.nanoseconds: list[int] = []
+
+    def zero_grad(self) -> None:
+        self.optimizer.zero_grad()
+
+    def step(self) -> None:
+        start = perf_counter_ns()
+        self.optimizer.step()
+        self.nanoseconds.append(perf_counter_ns() - start)
+
+
+def train(
+    model: nn.Module,
+    optimizer: Steps,
+    loss_fn: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    batches: Batches,
+    epochs: int,
+    after_epoch: Callable[[float], None],
+) -> Iterator[None]:
+    """The one training loop of every optimizer here; it pauses after each step so that two of them can take turns.
+
+    Args:
+        model: trained in place.
+        optimizer: anything with `zero_grad()` and `step()`.
+        loss_fn: called as `loss_fn(model(inputs), targets)`.
+        batches: the batches of an epoch.
+        epochs: how many.
+        after_epoch: called with the epoch's mean training loss.
+    """
+    for epoch in range(1, epochs + 1):
+        total, count = 0.0, 0
+        for inputs, targets in batches(epoch):
+            optimizer.zero_grad()
+            loss = loss_fn(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(targets)
+            count += len(targets)
+            yield
+        after_epoch(total / count)
+
+
+def take_turns(*runs: Iterator[None]) -> None:
+    """Advance every run by one step, in alternating order, until all have ended."""
+    waiting = list(runs)
+    while waiting:
+        waiting = [run for run in waiting if next(run, waiting) is not waiting]
+        waiting.reverse()
+
+
+class Run:
+    """One model, one optimizer, and what they leave behind: the curves and the time of each step."""
+
+    def __init__(self, namespace: Any, setting: Setting, task: Task, epochs: int) -> None:
+        self.task = task
+        self.optimizer = getattr(namespace, setting.optimizer)(task.model.parameters(), **setting.options)
+        self.stopwatch = Stopwatch(self.optimizer)
+        self.curves: dict[str, list[float]] = {}
+        self.steps = train(task.model, self.stopwatch, task.loss_fn, task.batches, epochs, self._record)
+
+    def _record(self, loss: float) -> None:
+        for name, value in {"loss": loss, **self.task.measure(self.task.model)}.items():
+            self.curves.setdefault(name, []).append(value)
+
+    @property
+    def engine(self) -> str:
+        engines: Mapping[str, Any] = self.optimizer.explain().engines
+        return "+".join(name for name, tensors in engines.items() if tensors)
+
+
+def run_setting(workload: Workload, setting: Setting, seed: int, epochs: int) -> Row:
+    """Train one setting and its torch.optim twin in lockstep, then again for the clock alone where that is asked for."""
+    pairs = []
+    for _ in range(1 + workload.timing_runs):
+        pair = [Run(namespace, setting, workload.setup(seed), epochs) for namespace in (descend, torch.optim)]
+        take_turns(*(run.steps for run in pair))
+        pairs.append(pair)
+    # The first step of a process may compile a kernel; a median over hundreds of steps does not see it.
+    step_us, torch_step_us = (
+        median(time for run in runs for time in run.stopwatch.nanoseconds) / 1e3 for runs in zip(*pairs, strict=True)
+    )
+    ours, theirs = pairs[0]
+    reference = ours.task.reference
+    twins = zip(ours.task.model.parameters(), theirs.task.model.parameters(), strict=True)
+    return Row(
+        label=setting.label,
+        optimizer=setting.optimizer,
+        options=dict(setting.options),
+        engine=ours.engine,
+        curves={name: tuple(values) for name, values in ours.curves.items()},
+        distance=dist([ours.curves[name][-1] for name in reference], reference.values()) if reference else None,
+        max_difference=max((p.detach() - q.detach()).abs().max().item() for p, q in twins),
+        step_us=step_us,
+        torch_step_us=torch_step_us,
+    )
+
+
+def compare(
+    workload: str | Workload = "demo:line",
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Train a workload with each of its optimizer settings, from the same start, beside torch.optim.
+
+    Args:
+        workload: `"demo:line"`, `"demo:digits"`, or a `Workload`.
+        seed: of the initial weights and of the order of the batches.
+        epochs: how long to train each; the workload's own number by default.
+        progress: called with one line of text as each setting ends.
+
+    Returns:
+        The result: `print(result)`, `result.rows`, `result.to_json()`, `result.plot("file.png")`.
+
+    Raises:
+        UnknownWorkload: no workload has that name.
+        MissingExtra: the workload's data come from a library that is not installed.
+        ValueError: `epochs` is less than 1.
+
+    Example:
+        >>> result = compare("demo:line")
+        >>> result.rows[0].final["w"]
+    """
+    chosen = find(workload) if isinstance(workload, str) else workload
+    epochs = chosen.epochs if epochs is None else epochs
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}")
+    task = chosen.setup(seed)
+    rows = []
+    for number, setting in enumerate(chosen.settings, start=1):
+        start = perf_counter_ns()
+        rows.append(run_setting(chosen, setting, seed, epochs))
+        if progress is not None:
+            seconds = (perf_counter_ns() - start) / 1e9
+            progress(
+                f"[{number}/{len(chosen.settings)}] {setting.label}: loss {rows[-1].final['loss']:.4g}, {seconds:.1f} s"
+            )
+    return Comparison(
+        workload=chosen,
+        seed=seed,
+        epochs=epochs,
+        start=task.measure(task.model),
+        reference=task.reference,
+        rows=tuple(rows),
+        environment={
+            "descend": descend.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "threads": torch.get_num_threads(),
+        },
+    )

@@ -1,0 +1,81 @@
+"""What a workload is: a model, data and a loss to start from, the optimizer settings to try, and how to show the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from ..comparison import Comparison
+    from ..report import Table
+
+Batches = Callable[[int], Iterable[tuple[torch.Tensor, torch.Tensor]]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One optimizer with its options, by the name it has in descend and in torch.optim.
+
+    Attributes:
+        optimizer: the class's name, `"SGD"`.
+        options: its keyword arguments, `{"lr": 0.01, "momentum": 0.9}`.
+    """
+
+    optimizer: str
+    options: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """`SGD 0.01 momentum 0.9`: the learning rate by its value, every other option by name."""
+        rest = (f"{name} {value}" for name, value in self.options.items() if name != "lr")
+        return " ".join([self.optimizer, f"{self.options['lr']:g}", *rest])
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model at its start, and what to train it on.
+
+    Attributes:
+        model: freshly initialised from the seed.
+        loss_fn: called as `loss_fn(model(inputs), targets)`; the mean over the batch.
+        batches: the batches of an epoch (1, 2, ...); the same ones each time it is asked for the same epoch.
+        measure: what to record of the model after every epoch besides the training loss, by name.
+        reference: the values of some of those names at the known solution; empty where none is known.
+    """
+
+    model: nn.Module
+    loss_fn: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    batches: Batches
+    measure: Callable[[nn.Module], dict[str, float]]
+    reference: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Everything `compare` needs to know.
+
+    Attributes:
+        name: what the command line calls it, `"demo:line"`.
+        title: one line about it.
+        setup: the task from a seed; called once per run, so every optimizer starts from the same weights.
+        settings: the optimizers to compare.
+        epochs: how long to train.
+        reports: at how many epochs, evenly spaced and ending with the last, the tables show a value.
+        timing_runs: how many more times to train for the clock alone, where one training has too few steps for a median.
+        tables: the result as tables.
+        draw: the result as a picture on an empty matplotlib figure.
+    """
+
+    name: str
+    title: str
+    setup: Callable[[int], Task]
+    settings: tuple[Setting, ...]
+    epochs: int
+    reports: int
+    timing_runs: int
+    tables: Callable[[Comparison], tuple[Table, ...]]
+    draw: Callable[[Comparison, Any], None]

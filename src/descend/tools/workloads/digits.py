@@ -1,0 +1,137 @@
+"""`demo:digits`: a real data set that needs no download, scikit-learn's 1797 hand-written digits of 8 x 8 pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from .. import plots
+from ..extras import need
+from ..report import Table
+from .base import Setting, Task, Workload
+
+if TYPE_CHECKING:
+    from ..comparison import Comparison
+
+BATCH = 64
+VALIDATION = 360
+SPLIT_SEED = 0
+"""The split into training and validation images stays the same whatever the seed of the run."""
+
+Data = tuple[torch.Tensor, torch.Tensor]
+
+
+@lru_cache(maxsize=1)
+def load() -> tuple[Data, Data]:
+    """(images, digits) to train on and to validate on; images float32 of shape (n, 64), from 0 to 1."""
+    digits = need("sklearn.datasets", "scikit-learn", "demo:digits").load_digits()
+    images = torch.tensor(digits.data, dtype=torch.float32) / 16
+    targets = torch.tensor(digits.target)
+    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    train, validation = order[VALIDATION:], order[:VALIDATION]
+    return (images[train], targets[train]), (images[validation], targets[validation])
+
+
+def setup(seed: int) -> Task:
+    """An MLP 64-128-128-10 and mini-batches of 64 in an order that depends on the seed and the epoch alone."""
+    (images, targets), (held_out, answers) = load()
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
+
+    def batches(epoch: int) -> Iterator[Data]:
+        order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(1_000_003 * seed + epoch))
+        for chosen in order.split(BATCH):
+            yield images[chosen], targets[chosen]
+
+    @torch.no_grad()
+    def measure(model: nn.Module) -> dict[str, float]:
+        logits = model(held_out)
+        right = (logits.argmax(dim=1) == answers).double().mean()
+        return {"validation_loss": cross_entropy(logits, answers).item(), "validation_accuracy": right.item()}
+
+    return Task(model=model, loss_fn=nn.CrossEntropyLoss(), batches=batches, measure=measure)
+
+
+def tables(result: Comparison) -> tuple[Table, ...]:
+    """Validation loss and accuracy by epoch, and the time of a step."""
+    learned = Table(
+        title=f"Loss and accuracy on {VALIDATION} held-out images after epoch",
+        header=("optimizer", *map(str, result.report_epochs)),
+        rows=tuple(
+            (
+                row.label,
+                *(
+                    f"{row.curves['validation_loss'][epoch - 1]:.3f} {row.curves['validation_accuracy'][epoch - 1]:6.1%}"
+                    for epoch in result.report_epochs
+                ),
+            )
+            for row in result.rows
+        ),
+    )
+    timed = Table(
+        title="Best epoch, and the time of optimizer.step() in microseconds",
+        header=("optimizer", "best loss", "at epoch", "us", "torch us", "ratio"),
+        rows=tuple(
+            (
+                row.label,
+                f"{min(row.curves['validation_loss']):.3f}",
+                str(1 + row.curves["validation_loss"].index(min(row.curves["validation_loss"]))),
+                f"{row.step_us:.0f}",
+                f"{row.torch_step_us:.0f}",
+                f"{row.ratio:.1f}x",
+            )
+            for row in result.rows
+        ),
+        notes=("us, ratio: medians over the steps of both, taking turns; ratio = torch us / us",),
+    )
+    return learned, timed
+
+
+def draw(result: Comparison, figure: Any) -> None:
+    """Left the validation loss, right the validation accuracy, by epoch."""
+    figure.set_size_inches(13.6, 5.6)
+    figure.suptitle(f"Hand-written digits, MLP 64-128-128-10, batches of {BATCH}: {VALIDATION} held-out images")
+    left, right = figure.subplots(1, 2)
+    _draw_curves(result, left, "validation_loss", 1.0)
+    left.set_yscale("log")
+    left.set(title="Validation loss", ylabel="cross-entropy")
+    plots.plain_log_ticks(left.yaxis)
+    _draw_curves(result, right, "validation_accuracy", 100.0)
+    # The first epochs of a slow start would squeeze what happens near the end into a few pixels.
+    lowest = min(100 * row.final["validation_accuracy"] for row in result.rows)
+    right.set(title="Validation accuracy", ylabel="per cent", ylim=(min(90.0, lowest - 2), 100.0))
+    for axes, name, scale in ((left, "validation_loss", 1.0), (right, "validation_accuracy", 100.0)):
+        plots.label_ends(axes, [(row.label, scale * row.final[name]) for row in result.rows], x=result.epochs)
+
+
+def _draw_curves(result: Comparison, axes: Any, name: str, scale: float) -> None:
+    for number, row in enumerate(result.rows):
+        curve = [scale * value for value in (result.start[name], *row.curves[name])]
+        axes.plot(range(result.epochs + 1), curve, **plots.line_style(number))
+    axes.set(xlabel="epoch", xlim=(0, result.epochs))
+    axes.grid(axis="y", color="#dddddd", linewidth=0.7)
+
+
+DIGITS = Workload(
+    name="demo:digits",
+    title="1797 hand-written digits, an MLP 64-128-128-10, batches of 64",
+    setup=setup,
+    settings=(
+        Setting("SGD", {"lr": 0.1}),
+        Setting("SGD", {"lr": 0.05, "momentum": 0.9}),
+        Setting("RMSprop", {"lr": 0.001}),
+        Setting("Adam", {"lr": 0.001}),
+        Setting("Adagrad", {"lr": 0.01}),
+        Setting("AdamW", {"lr": 0.001}),
+    ),
+    epochs=20,
+    reports=4,
+    timing_runs=0,
+    tables=tables,
+    draw=draw,
+)

@@ -1,0 +1,170 @@
+"""`demo:line`: the first example of every PyTorch tutorial, a straight line through 15 points.
+
+Two parameters, so the whole descent can be drawn, and a closed-form solution, so the distance to it can be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from .. import plots
+from ..report import Table
+from .base import Setting, Task, Workload
+
+if TYPE_CHECKING:
+    from ..comparison import Comparison
+
+X = (3.3, 4.4, 5.5, 6.71, 6.93, 4.168, 9.779, 6.182, 7.59, 2.167, 7.042, 10.791, 5.313, 7.997, 3.1)
+Y = (1.7, 2.76, 2.09, 3.19, 1.694, 1.573, 3.366, 2.596, 2.53, 1.221, 2.827, 3.465, 1.65, 2.904, 1.3)
+
+TOLERANCE = 1e-6
+"""How far the learned w and b may be from torch.optim's: about ten roundings of a float32 near 1, after 100 steps."""
+
+
+def columns(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """The points as two columns of shape (15, 1)."""
+    return torch.tensor(X, dtype=dtype)[:, None], torch.tensor(Y, dtype=dtype)[:, None]
+
+
+def least_squares() -> dict[str, float]:
+    """The w and b of the smallest mean squared error, in closed form and float64."""
+    x, y = columns(torch.float64)
+    w, b = torch.linalg.lstsq(torch.cat([x, torch.ones_like(x)], dim=1), y).solution.flatten().tolist()
+    return {"w": w, "b": b}
+
+
+def mean_squared_error(w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The loss at every (w, b) of two float64 tensors of one shape."""
+    x, y = columns(torch.float64)
+    return ((w[..., None] * x[:, 0] + b[..., None] - y[:, 0]) ** 2).mean(dim=-1)
+
+
+def setup(seed: int) -> Task:
+    """nn.Linear(1, 1), mean squared error, and all 15 points as the one batch of an epoch."""
+    torch.manual_seed(seed)
+    batch = columns(torch.float32)
+    return Task(
+        model=nn.Linear(1, 1),
+        loss_fn=nn.MSELoss(),
+        batches=lambda epoch: [batch],
+        measure=lambda model: {"w": model.weight.item(), "b": model.bias.item()},
+        reference=least_squares(),
+    )
+
+
+def tables(result: Comparison) -> tuple[Table, ...]:
+    """Loss by epoch; where each setting ended, and how long its step took."""
+    losses = Table(
+        title="Loss at epoch (as training prints it, before that epoch's update)",
+        header=("optimizer", *map(str, result.report_epochs)),
+        rows=tuple(
+            (row.label, *(f"{row.curves['loss'][epoch - 1]:.5f}" for epoch in result.report_epochs))
+            for row in result.rows
+        ),
+    )
+    w, b = result.reference["w"], result.reference["b"]
+    worst = max(row.max_difference for row in result.rows)
+    ended = Table(
+        title="Where it ended, and the time of optimizer.step() in microseconds",
+        header=("optimizer", "w", "b", "distance", "us", "torch us", "ratio", "max diff"),
+        rows=tuple(
+            (
+                row.label,
+                f"{row.final['w']:.4f}",
+                f"{row.final['b']:.4f}",
+                f"{row.distance:.4f}",
+                f"{row.step_us:.1f}",
+                f"{row.torch_step_us:.1f}",
+                f"{row.ratio:.1f}x",
+                f"{row.max_difference:.0e}",
+            )
+            for row in result.rows
+        ),
+        notes=(
+            f"distance: to the least-squares solution w = {w:.4f}, b = {b:.4f}, whose loss is {_loss_at(result.reference):.5f}",
+            "us, ratio: medians over the steps of both, taking turns; ratio = torch us / us",
+            f"max diff: of w and b to torch.optim, trained the same way: {worst:.1e} at most, "
+            + ("within" if worst <= TOLERANCE else "MORE THAN")
+            + f" {TOLERANCE:g}",
+        ),
+    )
+    return losses, ended
+
+
+def draw(result: Comparison, figure: Any) -> None:
+    """Left the loss curves, right the paths of (w, b) over the contours of the loss."""
+    figure.set_size_inches(13.6, 5.8)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
+    figure.suptitle(f"A line through {len(X)} points: {result.epochs} epochs, every optimizer from the same start")
+    _draw_losses(result, left)
+    _draw_paths(result, right)
+
+
+def _draw_losses(result: Comparison, axes: Any) -> None:
+    lowest = _loss_at(result.reference)
+    axes.set_yscale("log")
+    for number, row in enumerate(result.rows):
+        axes.plot(range(1, result.epochs + 1), row.curves["loss"], **plots.line_style(number))
+    axes.axhline(lowest, color=plots.INK, linewidth=0.9, linestyle=":")
+    axes.set(xlabel="epoch", ylabel="mean squared error", title="Loss", xlim=(0, result.epochs))
+    plots.plain_log_ticks(axes.yaxis)
+    plots.label_ends(axes, [(row.label, row.curves["loss"][-1]) for row in result.rows], x=result.epochs)
+
+
+def _draw_paths(result: Comparison, axes: Any) -> None:
+    begin = (result.start["w"], result.start["b"])
+    solution = (result.reference["w"], result.reference["b"])
+    paths = [
+        plots.Path2D((begin, *zip(row.curves["w"], row.curves["b"], strict=True)), row.label, number)
+        for number, row in enumerate(result.rows)
+    ]
+    every = [point for path in paths for point in path.points] + [solution]
+    w_range, b_range = (plots.padded(values, 0.14) for values in zip(*every, strict=True))
+    ws, bs = torch.meshgrid(*(torch.linspace(*limits, 240).double() for limits in (w_range, b_range)), indexing="xy")
+    loss = mean_squared_error(ws, bs) - _loss_at(result.reference)
+    # Levels evenly spaced in the logarithm of the loss above its minimum: the flat valley shows beside the steep walls.
+    levels = torch.logspace(-3, loss.max().log10().item(), 15, dtype=torch.float64).tolist()
+    grid = (ws.numpy(), bs.numpy(), loss.clamp_min(levels[0] / 2).numpy())
+    axes.contourf(*grid, levels=[levels[0] / 2, *levels], cmap="Greys", norm="log", alpha=0.4)
+    axes.contour(*grid, levels=levels, colors="#999999", linewidths=0.6)
+    plots.draw_paths(axes, paths)
+    axes.plot(
+        *begin, "o", markersize=10, markerfacecolor="white", markeredgecolor=plots.INK, markeredgewidth=1.5, zorder=25
+    )
+    axes.plot(*solution, "*", markersize=19, color="#F0E442", markeredgecolor=plots.INK, markeredgewidth=1.1, zorder=19)
+    axes.set(
+        xlim=w_range, ylim=b_range, xlabel="w", ylabel="b", title="Path of (w, b), one dot per epoch, over the loss"
+    )
+    labels = [("least squares", solution, plots.INK), ("start", begin, plots.INK)]
+    labels += [(path.label, path.points[-1], path.colour) for path in paths]
+    plots.label_points(axes, labels, paths)
+
+
+def _loss_at(point: Mapping[str, float]) -> float:
+    w, b = (torch.tensor(point[name], dtype=torch.float64) for name in ("w", "b"))
+    return mean_squared_error(w, b).item()
+
+
+SETTINGS = (
+    Setting("SGD", {"lr": 0.01}),
+    Setting("SGD", {"lr": 0.01, "momentum": 0.9}),
+    Setting("RMSprop", {"lr": 0.01}),
+    Setting("Adam", {"lr": 0.001}),
+    Setting("Adagrad", {"lr": 0.01}),
+)
+
+LINE = Workload(
+    name="demo:line",
+    title="nn.Linear(1, 1) on 15 points, mean squared error, full batch",
+    setup=setup,
+    settings=SETTINGS,
+    epochs=100,
+    reports=5,
+    timing_runs=4,
+    tables=tables,
+    draw=draw,
+)
