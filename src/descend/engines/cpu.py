@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bisect
 import ctypes
 import functools
 import struct
@@ -91,9 +92,6 @@ def refusal(job: Job) -> str:
         return "gradient is laid out differently from the parameter"
     if job.grad.is_complex() != job.param.is_complex():
         return "gradient and parameter are not both complex"
-    apart = job.param.data_ptr() - job.grad.data_ptr()
-    if apart and abs(apart) < job.param.numel() * job.param.element_size():
-        return "gradient shares memory with the parameter"
     for buffer in job.buffers:
         if buffer is not None:
             reason = _plain(buffer, "state")
@@ -116,14 +114,21 @@ def _span(tensor: Tensor) -> tuple[int, int]:
     return tensor.data_ptr(), tensor.data_ptr() + reach * tensor.element_size()
 
 
+def _in_memory(tensor: Tensor | None) -> bool:
+    if tensor is None or not is_exact(tensor) or tensor.layout != torch.strided:
+        return False
+    return tensor.device.type == "cpu" and tensor.numel() > 0
+
+
+def written(jobs: Sequence[Job]) -> list[tuple[int, int, int]]:
+    """(first address, end, index of the job) of everything that jobs write to, in the order of memory."""
+    tensors = ((t, i) for i, job in enumerate(jobs) for t in (job.param, *job.buffers, job.step))
+    return sorted((*_span(t), i) for t, i in tensors if t is not None and _in_memory(t))
+
+
 def shared_memory(jobs: Sequence[Job]) -> set[int]:
-    """Indices of jobs that would write to the same memory: they must run one after the other."""
-    spans = sorted(
-        (*_span(t), i)
-        for i, job in enumerate(jobs)
-        for t in (job.param, *job.buffers, job.step)
-        if t is not None and is_exact(t) and t.device.type == "cpu" and t.layout == torch.strided and t.numel()
-    )
+    """Indices of jobs that write where another one writes or reads: they must run one after the other."""
+    spans = written(jobs)
     shared: set[int] = set()
     end, owner = 0, -1
     for start, stop, i in spans:
@@ -131,6 +136,17 @@ def shared_memory(jobs: Sequence[Job]) -> set[int]:
             shared |= {i, owner}
         if stop > end:
             end, owner = stop, i
+    if shared:  # spans may lie inside one another, which the search below does not expect
+        return set(range(len(jobs)))
+    ends = [stop for _, stop, _ in spans]
+    for i, job in enumerate(jobs):
+        if _in_memory(job.grad):
+            start, stop = _span(job.grad)
+            for k in range(bisect.bisect_right(ends, start), len(spans)):
+                if spans[k][0] >= stop:
+                    break
+                if spans[k][2] != i or spans[k][0] != start:
+                    shared |= {i, spans[k][2]}
     return shared
 
 
@@ -230,7 +246,11 @@ class Launch:
         header[word.OBJECTS] = column([id(t) for c in tensors for t in (c or self.params)])
         header[word.RANKS], header[word.DIMENSIONS] = column(ranks), column(dimensions)
         header[word.STARTS] = column(starts)
-        header[word.BYTES] = column([p.numel() * p.element_size() for p in self.params])
+        header[word.GRAD_BYTES] = column([job.grad.numel() * job.grad.element_size() for job in jobs])
+        spans = written(jobs)
+        header[word.WRITTEN], header[word.UNDEFINED] = len(spans), native().undefined
+        header[word.WRITTEN_FROM] = column([start for start, _, _ in spans])
+        header[word.WRITTEN_TO] = column([stop for _, stop, _ in spans])
         header[word.ROW] = column([memory + self._row.size * row_number[id(job.row)] for job in jobs])
         header[word.STEPS] = column([id(step) for step in steps]) if steps else 0
         header[word.STEP_DATA], header[word.STEP_DOUBLE] = column([0] * n), double

@@ -169,7 +169,15 @@ def _extreme(order: str) -> Callable[[Any, Any, Any], Any]:
     return emit
 
 
+@intrinsic
+def where(typing, condition, x, y):
+    """X where the condition holds, else y."""
+    kind = types.float64 if types.float64 in (x, y) else types.float32
+    return kind(types.boolean, kind, kind), lambda c, b, s, a: b.select(a[0], a[1], a[2])
+
+
 VOCABULARY = {
+    "where": where,
     "sqrt": _elementwise(1, _call("llvm.sqrt")),
     "abs": _elementwise(1, _call("llvm.fabs")),
     "sign": _elementwise(1, _sign),

@@ -14,7 +14,7 @@
     RANKS,  # column: number of dimensions
     DIMENSIONS,  # column: address of the entry's sizes, followed by its strides
     STARTS,  # column (one longer): elements before the entry
-    BYTES,  # column: bytes of the parameter
+    GRAD_BYTES,  # column: bytes of the gradient
     ROW,  # column: address of the entry's row of float64 scalars; word 0 is the step number
     STEPS,  # column of step tensors' objects, 0: steps are not counted
     STEP_DATA,  # column, written here: address of the step's value
@@ -23,6 +23,10 @@
     STEP_DOUBLE,  # 1: steps are float64, 0: float32
     IDLE,  # number of parameters without a gradient
     IDLE_OBJECTS,  # their objects
+    UNDEFINED,  # the tensor that stands for no gradient
+    WRITTEN,  # number of memory spans that the launch writes to
+    WRITTEN_FROM,  # column: their first addresses, ascending
+    WRITTEN_TO,  # column: their ends
     KERNEL,  # address of the compiled kernel
     THREADS,  # threads to use; <= 1: the calling one
     RECORD,  # 1: write KEYS, DTYPES, DIMENSIONS and ADDRESSES; 0: compare with them
@@ -32,7 +36,7 @@
     SCRATCH,  # address of 8 words for return values
     FAILED,  # written: the entry at which a check failed
     WORDS,
-) = range(28)
+) = range(32)
 
 # Words in front of the rule's own scalars in a row.
 STEP_NUMBER, SCALE, KEEP, L2, SCALARS = range(5)

@@ -46,6 +46,7 @@ class Native:
         pooled: whether torch's thread pool was found; otherwise one thread does the work.
         impl_at: offset of the tensor in a Python tensor object, in bytes.
         keys_at: offset of the dispatch keys in a tensor, in bytes.
+        undefined: address of the tensor that stands for no gradient.
     """
 
     reason: str
@@ -53,6 +54,7 @@ class Native:
     pooled: bool
     impl_at: int
     keys_at: int
+    undefined: int
 
 
 def _address(function: object) -> int:
@@ -106,7 +108,7 @@ def native() -> Native:
         return ctypes.c_uint64.from_address(address).value
 
     def missing(what: str) -> Native:
-        return Native(what, {}, False, 0, 0)
+        return Native(what, {}, False, 0, 0, 0)
 
     if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8 or sys.byteorder != "little":
         return missing("native kernels need 64-bit little-endian CPython")
@@ -129,9 +131,13 @@ def native() -> Native:
     )
     if impl_at is None or keys_at is None:
         return missing(f"the layout of tensors in this torch ({torch.__version__}) is not known")
+    grad_of = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)(symbols["descend_get_grad"])
+    undefined = word(grad_of(samples[0]._cdata))
     pool = _pool()
     nowhere = symbols["descend_get_dtype"]  # never called: without a pool the calling thread does all the work
-    return Native("", symbols | {name: pool.get(name, nowhere) for name in _POOL}, bool(pool), impl_at, keys_at)
+    return Native(
+        "", symbols | {name: pool.get(name, nowhere) for name in _POOL}, bool(pool), impl_at, keys_at, undefined
+    )
 
 
 class _Threads:

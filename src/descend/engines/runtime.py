@@ -16,7 +16,6 @@ from numba import njit, types
 from .intrinsics import at, call_kernel, get, make_load, make_store, put
 from .layout import (
     ADDRESSES,
-    BYTES,
     CHANGED,
     CHECK_ONLY,
     COLUMNS,
@@ -25,6 +24,7 @@ from .layout import (
     DTYPES,
     ENTRIES,
     FAILED,
+    GRAD_BYTES,
     IDLE,
     IDLE_OBJECTS,
     IMPL_AT,
@@ -45,6 +45,10 @@ from .layout import (
     STEPS,
     THREADS,
     TOTAL,
+    UNDEFINED,
+    WRITTEN,
+    WRITTEN_FROM,
+    WRITTEN_TO,
 )
 
 _WORD = types.int64
@@ -81,6 +85,21 @@ def agree(base, index, value, record):
 
 
 @helper
+def apart_from_written(job, address, i):
+    """Whether a gradient at a new address shares no memory with what the launch writes, or is its own parameter."""
+    if address == at(job, ADDRESSES, i):
+        return True
+    low, high = 0, get(job, WRITTEN)
+    while low < high:  # the first span that ends behind the gradient's beginning
+        middle = (low + high) >> 1
+        if at(job, WRITTEN_TO, middle) <= address:
+            low = middle + 1
+        else:
+            high = middle
+    return low == get(job, WRITTEN) or address + at(job, GRAD_BYTES, i) <= at(job, WRITTEN_FROM, low)
+
+
+@helper
 def same_tensor(job, tensor, column, i, record):
     """Is the tensor (address of an at::Tensor) in this place of the table what it was?"""
     place = column * get(job, ENTRIES) + i
@@ -100,7 +119,11 @@ def same_tensor(job, tensor, column, i, record):
             return False
         if not agree(known, rank + d, at(answer, 3, d), record_layout) and size != 1:
             return False
-    return agree(get(job, ADDRESSES), place, get(answer, 4), record or column == 1)
+    if column == 1 and get(get(job, ADDRESSES), place) != get(answer, 4):
+        if not apart_from_written(job, get(answer, 4), i):
+            return False
+        put(get(job, ADDRESSES), place, get(answer, 4))
+    return agree(get(job, ADDRESSES), place, get(answer, 4), record)
 
 
 @helper
@@ -126,9 +149,6 @@ def same_entry(job, i, record):
     param = at(job, OBJECTS, i) + impl_at
     if not (same_tensor(job, param, 0, i, record) and same_tensor(job, grad_of(get(param, 0)), 1, i, record)):
         return False
-    apart = at(job, ADDRESSES, i) - at(job, ADDRESSES, n + i)
-    if apart != 0 and abs(apart) < at(job, BYTES, i):
-        return False  # the gradient is a shifted view of the parameter
     for column in range(2, get(job, COLUMNS)):
         if not same_tensor(job, at(job, OBJECTS, column * n + i) + impl_at, column, i, record):
             return False
@@ -191,8 +211,7 @@ def launch(job, worker_address):
     """
     record = get(job, RECORD) != 0
     for i in range(get(job, IDLE)):
-        grad = grad_of(get(at(job, IDLE_OBJECTS, i) + get(job, IMPL_AT), 0))
-        if get(get(grad, 0) + get(job, KEYS_AT), 0) != 0:  # an undefined tensor has no keys
+        if get(grad_of(get(at(job, IDLE_OBJECTS, i) + get(job, IMPL_AT), 0)), 0) != get(job, UNDEFINED):
             return CHANGED
     for i in range(get(job, ENTRIES)):
         if not same_entry(job, i, record):

@@ -55,7 +55,7 @@ class Adam(Optimizer):
     """
 
     rule = rules.ADAM
-    _instead_of_sparse = ", please consider SparseAdam instead"
+    _refuses_sparse = "Adam does not support sparse gradients, please consider SparseAdam instead"
     _later_options: ClassVar[dict[str, Any]] = {
         **Optimizer._later_options,
         "amsgrad": False,

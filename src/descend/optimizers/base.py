@@ -7,7 +7,6 @@ allocates state and makes the tables anew. Hooks and profiler ranges run only if
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -18,7 +17,8 @@ from torch.optim import optimizer as torch_optimizer
 from ..rules import Rule
 from . import amp, checkpoint, checks
 from .explain import Explanation, explain
-from .stepping import Repeater, reader, step_anew
+from .resolved import reader
+from .stepping import Repeater, step_anew
 
 _global_pre_hooks = torch_optimizer._global_optimizer_pre_hooks
 _global_post_hooks = torch_optimizer._global_optimizer_post_hooks
@@ -84,7 +84,7 @@ class Optimizer(torch.optim.Optimizer):
     _repeater: Repeater | None = None
     _in_hooks: bool = False
     _step_supports_amp_scaling: bool = False  # read by GradScaler; set on instances with fused=True, as torch does
-    _instead_of_sparse: ClassVar[str] = ""  # what to use for sparse gradients, in the error message
+    _refuses_sparse: ClassVar[str] = ""  # torch's words, where they do not follow from the class name
     _seen: set[Tensor] | None = None  # parameters of all groups, during construction only
 
     def __init__(self, params: Any, defaults: dict[str, Any], *, engine: str = "auto") -> None:
@@ -161,10 +161,9 @@ class Optimizer(torch.optim.Optimizer):
         self._check_group(group)
         unique = set(found)
         if len(unique) != len(found):
-            warnings.warn(
+            checks.warn(
                 "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
-                "see github.com/pytorch/pytorch/issues/40967 for more information",
-                stacklevel=3,
+                "see github.com/pytorch/pytorch/issues/40967 for more information"
             )
         if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
             raise ValueError(
@@ -178,7 +177,7 @@ class Optimizer(torch.optim.Optimizer):
         untrained = [i for i, p in enumerate(found) if not p.requires_grad and not isinstance(p, torch.nn.Parameter)]
         if untrained and not self.defaults.get("differentiable"):
             which = ", ".join(repr(names[i]) if names else f"number {i} {tuple(found[i].shape)}" for i in untrained[:5])
-            warnings.warn(f"tensors that need no gradient were given to {type(self).__name__}: {which}", stacklevel=3)
+            checks.warn(f"tensors that need no gradient were given to {type(self).__name__}: {which}")
         self.param_groups.append(group)
 
     @torch._disable_dynamo

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -61,6 +63,14 @@ def _as_float(text: str, name: str, value: Any, tensor: bool) -> float:
     raise TypeError(f"{text}: {value!r} ({name} must be {kinds}, got {type(value).__name__})")
 
 
+def warn(message: str) -> None:
+    """Warn where the user's own code called torch or descend."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("descend", "torch"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
+
+
 def betas(value: Any) -> None:
     """Refuse betas other than two numbers, or two one-element Tensors, in [0, 1)."""
     if not isinstance(value, (tuple, list)) or len(value) != 2:
@@ -115,9 +125,9 @@ def group_keys(group: Mapping[str, Any], known: Iterable[str]) -> None:
     known = list(known)
     for key in group:
         if isinstance(key, str) and key not in known and key not in ("params", "param_names"):
-            meant = (
-                [_NICKNAMES[key]] if _NICKNAMES.get(key) in known else difflib.get_close_matches(key, known, 1, 0.85)
-            )
+            low = key.lower()
+            close = difflib.get_close_matches(low, known, 1, 0.85)
+            meant = [_NICKNAMES[low]] if _NICKNAMES.get(low) in known else close
             if meant:
                 raise ValueError(
                     f"parameter group has the unknown key {key!r}: did you mean {meant[0]!r}? "

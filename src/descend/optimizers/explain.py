@@ -9,6 +9,7 @@ import torch
 
 from ..engines import cpu
 from ..engines.plan import choose
+from .collecting import Collection
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -53,8 +54,6 @@ class Explanation:
 
 def explain(optimizer: Optimizer) -> Explanation:
     """Look at every parameter as the next step would; one without a gradient as if it had one of its own layout."""
-    from .stepping import Collection
-
     with torch.no_grad():
         found = Collection(optimizer, with_idle=True)
         reasons = choose(found.jobs, optimizer._only_eager())

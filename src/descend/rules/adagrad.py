@@ -15,4 +15,4 @@ def scalars(t: int, *, lr: float, lr_decay: float, eps: float) -> dict[str, floa
     return dict(clr=lr / (1 + (t - 1) * lr_decay), eps=eps)
 
 
-ADAGRAD = Rule(adagrad, scalars, dict(sum=Buffer(signed=False, init="initial_accumulator_value")), sparse=True)
+ADAGRAD = Rule(adagrad, scalars, dict(sum=Buffer(signed=False, init="initial_accumulator_value")), sparse=("sum",))

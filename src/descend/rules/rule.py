@@ -45,7 +45,8 @@ class Rule:
             plain arithmetic in float64. None means that the scalar is absent.
         buffers: the buffers in the order of the arguments, by torch's state names.
         counts_steps: keep `state["step"]`. If False, t is 1 in the step that makes a parameter's buffers, and 2 after.
-        sparse: a sparse gradient may update only the rows present.
+        sparse: None refuses sparse gradients. Otherwise buffers that change only where the gradient is not zero: with
+            no other buffer present a sparse gradient updates the rows it holds; else it is made dense.
 
     Raises:
         RuleError: `update` leaves the rule language; the message names file and line.
@@ -63,7 +64,7 @@ class Rule:
     scalars: Callable[..., dict[str, Any]]
     buffers: Mapping[str, Buffer] = field(default_factory=dict)
     counts_steps: bool = True
-    sparse: bool = False
+    sparse: tuple[str, ...] | None = None
     name: str = field(init=False)
     tree: ast.FunctionDef = field(init=False, repr=False)
     scalar_names: tuple[str, ...] = field(init=False, repr=False)

@@ -32,4 +32,4 @@ def scalars(t: int, *, lr: float, momentum: float, dampening: float, nesterov: b
     )
 
 
-SGD = Rule(sgd, scalars, dict(momentum_buffer=Buffer(when="momentum")), counts_steps=False, sparse=True)
+SGD = Rule(sgd, scalars, dict(momentum_buffer=Buffer(when="momentum")), counts_steps=False, sparse=())

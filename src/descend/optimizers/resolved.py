@@ -1,0 +1,79 @@
+"""A parameter group resolved to what engines need: the inputs of scalars, and the prologue of weight decay and sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any
+
+from torch import Tensor
+
+from ..engines.job import Row
+from ..rules import Rule
+
+# Options that act on the step outside the rule; those that a class does not have are at these values.
+_AROUND = {
+    "weight_decay": 0,
+    "decoupled_weight_decay": False,
+    "maximize": False,
+    "differentiable": False,
+    "capturable": False,
+}
+
+
+def _plain(value: Any, keep_graph: bool) -> Any:
+    """A hyperparameter as Python numbers; Tensors stay Tensors where a gradient may flow to them."""
+    if isinstance(value, (tuple, list)):
+        return tuple(_plain(v, keep_graph) for v in value)
+    if not isinstance(value, Tensor):
+        return value
+    return value.squeeze() if keep_graph else value.item()
+
+
+def _may_change_in_place(value: Any) -> bool:
+    return isinstance(value, (Tensor, list)) or (isinstance(value, tuple) and any(map(_may_change_in_place, value)))
+
+
+class Group:
+    """A parameter group with its options resolved: what the rule's scalars and the prologue are made of."""
+
+    __slots__ = ("hyper", "inputs", "keep", "l2", "moving", "params", "present", "scale", "values")
+
+    def __init__(self, rule: Rule, group: Mapping[str, Any], values: tuple[Any, ...]) -> None:
+        keep_graph = bool(group.get("differentiable"))
+        self.params: list[Tensor] = list(group["params"])
+        self.values = values
+        self.moving = any(map(_may_change_in_place, values[:-1]))
+        hyper = {name: _plain(group[name], keep_graph) for name in rule.hyperparameters}
+        around = {name: _plain(group.get(name, other), keep_graph) for name, other in _AROUND.items()}
+        self.hyper = hyper
+        self.inputs = {name: hyper[name] for name in rule.inputs}
+        self.present = rule.present(hyper)
+        self.scale = -1.0 if around["maximize"] else 1.0
+        self.keep: Any = 1.0
+        self.l2: Any = 0.0
+        decay = around["weight_decay"]
+        if isinstance(decay, Tensor) or decay != 0:
+            if around["decoupled_weight_decay"]:
+                self.keep = 1 - _plain(group["lr"], keep_graph) * decay
+            else:
+                self.l2 = decay
+
+    def shape(self) -> tuple[Any, ...]:
+        """What kernels depend on."""
+        return (
+            self.present,
+            self.scale != 1,
+            isinstance(self.keep, Tensor) or self.keep != 1,
+            isinstance(self.l2, Tensor) or self.l2 != 0,
+        )
+
+    def row(self, rule: Rule, index: int, t: int) -> Row:
+        """The scalars of this group at step t."""
+        return Row(index, t, rule.scalars(t, **self.inputs), self.scale, self.keep, self.l2)
+
+
+def reader(rule: Rule, defaults: Mapping[str, Any]) -> itemgetter[Any]:
+    """Reads from a group every option that the step depends on, as one tuple."""
+    names = [n for n in (*rule.hyperparameters, *_AROUND) if n in defaults]
+    return itemgetter(*names, "params")
