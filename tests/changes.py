@@ -18,6 +18,10 @@ def all_params(o: Any) -> list[Tensor]:
     return [p for group in o.param_groups for p in group["params"]]
 
 
+def _largest(o: Any) -> dict[str, Any]:
+    return max(o.param_groups, key=lambda group: len(group["params"]))
+
+
 def swap_data(o: Any) -> None:
     """`p.data = other`: other memory, same values."""
     for p in all_params(o):
@@ -25,14 +29,19 @@ def swap_data(o: Any) -> None:
 
 
 def swap_data_of_one(o: Any) -> None:
+    """A view at an offset into memory that is larger."""
     p = all_params(o)[1]
-    p.data = torch.cat([p.data, p.data])[33:]
+    p.data = torch.cat([p.data, p.data])[len(p) :]
 
 
 def exchange_data(o: Any) -> None:
-    """Two parameters trade values: same addresses in another order."""
-    a, b = Parameter(all_params(o)[2].data[0].clone()), all_params(o)[2]
-    b.data = torch.stack([a.data] * 8)
+    """Two parameters trade memory: the same addresses in another order."""
+    params = all_params(o)
+    for i, a in enumerate(params):
+        for b in params[i + 1 :]:
+            if (a.shape, a.dtype) == (b.shape, b.dtype) and a is not b:
+                a.data, b.data = b.data, a.data
+                return
 
 
 def swap_tensors(o: Any) -> None:
@@ -50,23 +59,24 @@ def channels_last(o: Any) -> None:
 
 def replace_a_parameter(o: Any) -> None:
     """A new Parameter object without state in place of an old one."""
-    o.param_groups[0]["params"][1] = Parameter(all_params(o)[1].detach() * 2)
+    params = _largest(o)["params"]
+    params[-1] = Parameter(params[-1].detach() * 2)
 
 
 def replace_the_list(o: Any) -> None:
-    o.param_groups[0]["params"] = list(reversed(o.param_groups[0]["params"]))
+    _largest(o)["params"] = list(reversed(_largest(o)["params"]))
 
 
 def drop_a_parameter(o: Any) -> None:
-    del o.param_groups[0]["params"][0]
+    del _largest(o)["params"][0]
 
 
 def drop_all_but_the_last(o: Any) -> None:
-    o.param_groups[0]["params"] = o.param_groups[0]["params"][-1:]
+    _largest(o)["params"] = _largest(o)["params"][-1:]
 
 
 def move_to_a_new_group(o: Any) -> None:
-    group = o.param_groups[0]
+    group = _largest(o)
     o.param_groups.append({**group, "params": [group["params"].pop()], "lr": 0.005})
 
 
@@ -123,6 +133,8 @@ def add_to_steps(o: Any) -> None:
 
 
 def reload(o: Any) -> None:
+    for gone in set(o.state) - set(all_params(o)):  # state_dict() raises KeyError for them, torch's and ours
+        del o.state[gone]
     o.load_state_dict(o.state_dict())
 
 
@@ -167,9 +179,51 @@ def inference_tensors(o: Any) -> None:
             p.grad = torch.ones_like(p)
 
 
+def expand_gradients(o: Any) -> None:
+    """What `sum().backward()` leaves: one number seen everywhere."""
+    for p in all_params(o):
+        p.grad = p.grad.flatten()[0].expand(p.shape) if p.grad is not None else None
+
+
+def share_a_gradient(o: Any) -> None:
+    """Parameters of one shape hold the same gradient tensor."""
+    of_kind = {(p.shape, p.dtype): p.grad for p in all_params(o) if p.grad is not None}
+    for p in all_params(o):
+        p.grad = of_kind.get((p.shape, p.dtype))
+
+
+def gradients_with_a_graph(o: Any) -> None:
+    """What `backward(create_graph=True)` leaves."""
+    for p in all_params(o):
+        p.grad = p * 0.5
+
+
+def integer_steps(o: Any) -> None:
+    for p in all_params(o):
+        if "step" in o.state.get(p, {}):
+            o.state[p]["step"] = o.state[p]["step"].to(torch.int64)
+
+
+def late_steps(o: Any) -> None:
+    """The last integers that float32 can count to."""
+    for p in all_params(o):
+        if "step" in o.state.get(p, {}):
+            o.state[p]["step"].fill_(2**24 - 2)
+
+
+def other_dtype_for_one(o: Any) -> None:
+    """One parameter in float64, its state with it."""
+    p = all_params(o)[-1]
+    p.data, p.grad = p.data.double(), None
+    for key, value in o.state.get(p, {}).items():
+        o.state[p][key] = value if key == "step" else value.double()
+    p.grad = torch.ones_like(p)
+
+
 CHANGES: tuple[Callable[[Any], None], ...] = (
     swap_data, swap_data_of_one, exchange_data, swap_tensors, channels_last, replace_a_parameter, replace_the_list,
     drop_a_parameter, drop_all_but_the_last, move_to_a_new_group, clear_state, forget_one, forget_in_place,
     replace_buffers, edit_buffers, relay_buffers, reset_steps, set_one_step, add_to_steps, reload, change_lr,
     toggle_maximize, replace_a_group, add_a_group, resize_in_place, freeze, inference_tensors,
+    expand_gradients, share_a_gradient, gradients_with_a_graph, integer_steps, late_steps, other_dtype_for_one,
 )  # fmt: skip

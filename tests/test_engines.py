@@ -6,6 +6,8 @@ design allows; a NaN equals a NaN. `explain()` has to say where each tensor ran,
 everything quietly went through eager. Layouts that the cpu engine refuses are compared with torch as well.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -96,6 +98,42 @@ def test_all_sizes_and_a_scalar(case: Case, dtype: torch.dtype) -> None:
 @richest_cases
 def test_a_large_tensor(case: Case, dtype: torch.dtype) -> None:
     assert_engines_agree(case, parameters([LARGE, 3], dtype), native=True, steps=2)
+
+
+@richest_cases
+def test_a_million_elements(case: Case) -> None:
+    """From about a million elements on, the interpreter is not locked during the launch."""
+    assert_engines_agree(case, parameters([1_050_001, 5], torch.float32), native=True, steps=2)
+
+
+def test_thousands_of_tensors() -> None:
+    """Of all small sizes, in many groups with options of their own, half of them without gradient at a time."""
+    optimizers = []
+    for engine in ("cpu", "eager"):
+        params = [Parameter(torch.full((i % 9,), 0.01 * i)) for i in range(3000)]
+        groups = [{"params": params[i : i + 50], "lr": 0.001 * (1 + i)} for i in range(0, 3000, 50)]
+        optimizer = CASES[-1].ours(groups, engine=engine)
+        for step in range(4):
+            for i, p in enumerate(params):
+                p.grad = torch.full_like(p, 0.5 - (i * step) % 7) if (i + step) % 2 else None
+            optimizer.step()
+        optimizers.append([*params, *buffers(optimizer, params)])
+    assert_same_bits(*optimizers)
+
+
+@richest_cases
+def test_step_counts_in_float64(case: Case) -> None:
+    """torch keeps `step` in the default dtype if that is float64."""
+    torch.set_default_dtype(torch.float64)
+    params = parameters([5, 70])
+    twins = copies(params)
+    assert_engines_agree(case, params, native=True)
+    theirs = case.theirs(twins)
+    train(theirs, twins, 1)
+    ours = case.ours(params, engine="cpu")
+    train(ours, params, 1)
+    if "step" in case.state_keys:
+        assert ours.state[params[0]]["step"].dtype == theirs.state[twins[0]]["step"].dtype == torch.float64
 
 
 @every_case
@@ -305,11 +343,14 @@ def test_the_same_parameter_twice_in_a_group(case: Case) -> None:
 @richest_cases
 @pytest.mark.parametrize("size", [300, LARGE])
 def test_gradient_in_the_memory_of_parameters(case: Case, size: int) -> None:
-    """p.grad may be p itself, a shifted view of it, or another parameter that the same step updates before."""
+    """p.grad may be p itself, a shifted view of it, or another parameter that the same step updates before.
+
+    Values stay away from 0, where a parameter that is its own gradient turns with its last bits.
+    """
 
     def run(make: Callable[..., Any], **extra: Any) -> list[Tensor]:
-        flat = random(size + 1)
-        params = [*parameters([size, size]), Parameter(flat[1:])]
+        flat, *values = (1 + random(size + 1, torch.float64, seed).abs() for seed in range(3))
+        params = [*(Parameter(v[:size]) for v in values), Parameter(flat[1:])]
         optimizer = make(params, **extra)
         for _ in range(3):
             params[0].grad, params[1].grad, params[2].grad = params[0].detach(), params[0].detach(), flat[:-1]
@@ -318,7 +359,7 @@ def test_gradient_in_the_memory_of_parameters(case: Case, size: int) -> None:
 
     ours, eager = run(case.ours, engine="cpu"), run(case.ours, engine="eager")
     assert_same_bits(ours, eager)
-    assert_close(ours[:2], run(case.theirs)[:2], 1e-6)
+    assert_close(ours[:2], run(case.theirs)[:2], 1e-12)
 
 
 # Threads and position
@@ -404,6 +445,38 @@ def test_tensors_only_eager_can_serve() -> None:
     assert not torch.equal(others["subclass"], before)
     reasons = dict(optimizer.explain().engines["eager"])
     assert len(set(reasons.values())) >= 3, f"reasons say what is special: {reasons}"
+
+
+def test_without_a_compiler() -> None:
+    """llvmlite or Numba missing: the same numbers from eager, one warning a process; engine="cpu" insists."""
+    script = """
+import sys, warnings
+sys.modules["llvmlite"] = sys.modules["numba"] = None
+import torch, descend
+found = []
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for engine in ("auto", "eager", "auto"):
+        p = torch.nn.Parameter(torch.linspace(-1, 1, 50))
+        p.grad = torch.linspace(2, -1, 50)
+        optimizer = descend.AdamW([p], engine=engine)
+        optimizer.step()
+        optimizer.step()
+        found.append(p.detach())
+assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+print("WARNED", [str(w.message) for w in caught if issubclass(w.category, UserWarning)])
+print("ENGINES", sorted(descend.AdamW([p]).explain().engines))
+try:
+    descend.AdamW([p], engine="cpu").step()
+except RuntimeError as error:
+    print("REFUSED", error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    said = {line.split()[0]: line for line in done.stdout.splitlines() if line[:1].isupper()}
+    assert said["WARNED"].count("Numba is not installed") == 1
+    assert said["ENGINES"] == "ENGINES ['eager']"
+    assert "engine='cpu'" in said["REFUSED"]
 
 
 def test_explain() -> None:

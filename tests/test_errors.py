@@ -75,7 +75,7 @@ def test_torch_s_refusals_in_the_constructor(name: str, bad: dict[str, Any]) -> 
 
 
 def test_tensor_betas_of_several_elements() -> None:
-    """torch means to say this, but compares the tensor with 0 before and fails there: "Boolean value ... is ambiguous"."""
+    """torch means to say this, but compares the tensor with 0 before, which fails without saying why."""
     pair = torch.tensor([0.9, 0.9])
     for i, betas in enumerate([(pair, torch.tensor(0.9)), (torch.tensor(0.9), pair)]):
         for cls in (descend.Adam, descend.AdamW):

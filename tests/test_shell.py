@@ -365,7 +365,6 @@ def test_two_threads_with_an_optimizer_each() -> None:
 # torch.compile
 
 
-@pytest.mark.slow
 @richest_cases
 def test_torch_compile(case: Case) -> None:
     """A compiled step gives the numbers of the plain one, whether dynamo traces it or leaves it alone."""

@@ -101,6 +101,23 @@ def test_groups_late_parameters_and_changing_lr(case: Case, engine: str) -> None
     assert_same_training(ours, theirs, params, twins)
 
 
+@every_engine
+def test_initial_accumulator_value_of_a_group(engine: str) -> None:
+    """torch accepts it in a group and uses the constructor's; ours holds, as every option of a group does."""
+    params = parameters([5, 5])
+    twins = copies(params)
+    ours = descend.Adagrad(
+        [{"params": params[:1]}, {"params": params[1:], "initial_accumulator_value": 2.0}], engine=engine
+    )
+    theirs = torch.optim.Adagrad(twins[:1]), torch.optim.Adagrad(twins[1:], initial_accumulator_value=2.0)
+    for step in range(5):
+        for group in (params, twins):
+            set_gradients(group, step)
+        for optimizer in (ours, *theirs):
+            optimizer.step()
+    assert_close(params, twins, 1e-6)
+
+
 @every_case
 @every_engine
 def test_options_changed_on_the_way(case: Case, engine: str) -> None:
@@ -119,6 +136,25 @@ def test_options_changed_on_the_way(case: Case, engine: str) -> None:
                 optimizer.param_groups[0][key] = value
                 train(optimizer, who, range(2, 4))
     assert_same_training(ours, theirs, params, twins, 2e-6)
+
+
+@every_engine
+def test_momentum_switched_on_off_and_on(engine: str) -> None:
+    """torch starts a buffer with the gradient when there is none, keeps it while momentum is 0, and goes on with it."""
+    params = parameters([(3, 4), 65])
+    twins = copies(params)
+    ours, theirs = descend.SGD(params, lr=0.1, engine=engine), torch.optim.SGD(twins, lr=0.1)
+    for start, momentum, nesterov in (
+        (0, 0.0, False),
+        (2, 0.9, False),
+        (4, 0.0, False),
+        (6, 0.5, True),
+        (8, 0.5, False),
+    ):
+        for optimizer, who in ((ours, params), (theirs, twins)):
+            optimizer.param_groups[0].update(momentum=momentum, nesterov=nesterov)
+            train(optimizer, who, range(start, start + 2))
+    assert_same_training(ours, theirs, params, twins)
 
 
 @every_case

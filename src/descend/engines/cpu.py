@@ -101,10 +101,11 @@ def refusal(job: Job) -> str:
                 return "state is laid out differently from the parameter"
             if buffer.requires_grad:
                 return "state requires a gradient"
-    if job.step is not None and (_plain(job.step, "step") or job.step.numel() != 1 or job.step.requires_grad):
-        return "step is not a plain number in memory"
-    if job.step is not None and job.step.dtype not in (torch.float32, torch.float64):
-        return f"step is {job.step.dtype}"
+    for number in job.numbers:
+        if _plain(number, "step") or number.numel() != 1 or number.requires_grad:
+            return "step is not a plain number in memory"
+        if number.dtype not in (torch.float32, torch.float64) or number.dtype != job.numbers[0].dtype:
+            return f"step is {number.dtype}"
     return ""
 
 
@@ -122,7 +123,7 @@ def _in_memory(tensor: Tensor | None) -> bool:
 
 def written(jobs: Sequence[Job]) -> list[tuple[int, int, int]]:
     """(first address, end, index of the job) of everything that jobs write to, in the order of memory."""
-    tensors = ((t, i) for i, job in enumerate(jobs) for t in (job.param, *job.buffers, job.step))
+    tensors = ((t, i) for i, job in enumerate(jobs) for t in (job.param, *job.buffers, *job.numbers))
     return sorted((*_span(t), i) for t, i in tensors if t is not None and _in_memory(t))
 
 
@@ -155,10 +156,11 @@ def name_of(dtype: torch.dtype) -> str:
     return str(real_dtype(dtype)).removeprefix("torch.")
 
 
-def variant_key(job: Job) -> tuple[Any, ...]:
+def variant_key(rule: Rule, job: Job) -> tuple[Any, ...]:
     """Jobs with equal keys share a launch."""
     dtypes = tuple(None if t is None else name_of(t.dtype) for t in (job.param, job.grad, *job.buffers))
-    return dtypes, job.row.absent, None if job.step is None else job.step.dtype
+    absent = tuple(job.row.scalars[name] is None for name in rule.scalar_names)
+    return dtypes, absent, job.numbers[0].dtype if job.numbers else None
 
 
 _LAUNCH = (ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)  # result; job, worker
@@ -184,7 +186,7 @@ class Launch:
 
     def __init__(self, rule: Rule, jobs: Sequence[Job], idle: Sequence[Tensor]) -> None:
         rows = list({id(job.row): job.row for job in jobs}.values())
-        dtypes, absent, step_dtype = variant_key(jobs[0])
+        dtypes, absent, number_dtype = variant_key(rule, jobs[0])
         self.variant = Variant(
             rule,
             dtypes,
@@ -197,9 +199,10 @@ class Launch:
         self.rows = rows
         self._names = self.variant.scalars
         self._absent = [name for name in rule.scalar_names if name not in self._names]
-        self._row = struct.Struct(f"={word.SCALARS + len(self._names)}d")
+        self._numbers = rule.numbers
+        self._row = struct.Struct(f"={word.SCALARS + len(self._names) + 2 * len(self._numbers)}d")
         self._memory = bytearray(self._row.size * len(rows))
-        self._tables(jobs, idle, step_dtype == torch.float64)
+        self._tables(jobs, idle, number_dtype == torch.float64)
         self._locked, self._released, self._worker = _entry_points()
         self._most = max(1, self.elements // SHARE)
         self.pack()
@@ -224,8 +227,8 @@ class Launch:
         n = len(jobs)
         tensors = [[job.param for job in jobs], []]
         tensors += [list(b) for b in zip(*(job.buffers for job in jobs), strict=True) if b[0] is not None]
-        steps = [job.step for job in jobs if job.step is not None]
-        self.params, self._alive = tensors[0], [tensors, steps, list(idle)]
+        numbers = [job.numbers[k] for k in range(len(self._numbers)) for job in jobs]
+        self.params, self._alive = tensors[0], [tensors, numbers, list(idle)]
         sizes = [p.numel() * (2 if p.is_complex() else 1) for p in self.params]
         starts = [0]
         for size in sizes:
@@ -252,8 +255,9 @@ class Launch:
         header[word.WRITTEN_FROM] = column([start for start, _, _ in spans])
         header[word.WRITTEN_TO] = column([stop for _, stop, _ in spans])
         header[word.ROW] = column([memory + self._row.size * row_number[id(job.row)] for job in jobs])
-        header[word.STEPS] = column([id(step) for step in steps]) if steps else 0
-        header[word.STEP_DATA], header[word.STEP_DOUBLE] = column([0] * n), double
+        header[word.NUMBERS], header[word.NUMBERS_AT] = len(self._numbers), word.SCALARS + len(self._names)
+        header[word.NUMBER_OBJECTS] = column([id(number) for number in numbers])
+        header[word.NUMBER_DATA], header[word.NUMBER_DOUBLE] = column([0] * len(numbers)), double
         header[word.IDLE], header[word.IDLE_OBJECTS] = len(idle), column([id(p) for p in idle])
         header[word.KERNEL] = kernel(self.variant)
         header[word.IMPL_AT], header[word.KEYS_AT] = native().impl_at, native().keys_at
@@ -267,8 +271,10 @@ class Launch:
             for name in self._absent:
                 if scalars[name] is not None:
                     return False
+            new, before = row.numbers(self._numbers)
+            values = [scalars[name] for name in names]
             try:
-                pack_into(memory, offset, row.t, row.scale, row.keep, row.l2, *[scalars[name] for name in names])
+                pack_into(memory, offset, row.scale, row.keep, row.l2, *values, *new, *before)
             except struct.error:  # a scalar has become None
                 return False
             offset += self._row.size
@@ -288,9 +294,4 @@ class Launch:
         return bool(done)
 
 
-def row_bytes(job: Job) -> int:
-    """Bytes of state that a job keeps."""
-    return sum(t.numel() * t.element_size() for t in (*job.buffers, job.step) if t is not None)
-
-
-__all__ = ["Launch", "refusal", "row_bytes", "shared_memory", "usable", "variant_key"]
+__all__ = ["Launch", "refusal", "shared_memory", "usable", "variant_key"]

@@ -84,7 +84,8 @@ def compute(
         p = row.keep * p
     if not _is(row.l2, 0.0):
         g = g + row.l2 * p
-    new = bind(rule)(p, g, *(b if b is None else load(b, dtype) for b in buffers), **row.scalars)
+    scalars = {name: row.scalars[name] for name in rule.scalar_names}
+    new = bind(rule)(p, g, *(b if b is None else load(b, dtype) for b in buffers), **scalars)
     return new if isinstance(new, tuple) else (new,)
 
 
@@ -92,12 +93,17 @@ def _is(scalar: Any, value: float) -> bool:
     return isinstance(scalar, float) and scalar == value
 
 
-def _write(job: Job, new: Sequence[Tensor | None]) -> None:
+def _write(rule: Rule, job: Job, new: Sequence[Tensor | None]) -> None:
     for target, value in zip((job.param, *job.buffers), new, strict=True):
         if target is not None and value is not None:
             store(target, value)
-    if job.step is not None:
-        job.step += 1
+    _count(rule, job)
+
+
+def _count(rule: Rule, job: Job) -> None:
+    """Write the step count and what the rule remembers."""
+    for tensor, value in zip(job.numbers, job.row.numbers(rule.numbers)[0], strict=True):
+        tensor.fill_(value)
 
 
 def _by_rows(rule: Rule, job: Job) -> bool:
@@ -120,8 +126,7 @@ def _update_rows(rule: Rule, job: Job) -> None:
         if target is not None and values is not None and value is not None:
             store(values, value)
             target[rows] = values
-    if job.step is not None:
-        job.step += 1
+    _count(rule, job)
 
 
 def run(rule: Rule, jobs: Sequence[Job]) -> None:
@@ -138,4 +143,4 @@ def run(rule: Rule, jobs: Sequence[Job]) -> None:
         if _by_rows(rule, job) and id(job) not in computed:
             _update_rows(rule, job)
         else:
-            _write(job, computed.get(id(job)) or compute(rule, job.row, job.param, job.grad, job.buffers))
+            _write(rule, job, computed.get(id(job)) or compute(rule, job.row, job.param, job.grad, job.buffers))

@@ -1,4 +1,4 @@
-"""What an engine is asked to do: jobs (one parameter each) that share rows (one group and step number each)."""
+"""What an engine is asked to do: jobs (one parameter each) that share rows (equal options and step number each)."""
 
 from __future__ import annotations
 
@@ -10,32 +10,38 @@ from torch import Tensor
 
 @dataclass(slots=True)
 class Row:
-    """The scalars of one group at one step number.
+    """The scalars of one group, or of several with equal options, at one step number.
 
-    `scalars` are the rule's; the other three are the prologue that every rule shares:
-    `g <- scale g` (maximize, unscaling), `p <- keep p` (decoupled weight decay), `g <- g + l2 p` (L2 weight decay).
+    `members` are the groups' indices, `memory` is what the rule remembers from the step before, `scalars` are the
+    rule's. The other three are the prologue that every rule shares: `g <- scale g` (maximize, unscaling),
+    `p <- keep p` (decoupled weight decay), `g <- g + l2 p` (L2 weight decay).
     """
 
-    group: int
+    members: list[int]
     t: int
+    memory: dict[str, float]
     scalars: dict[str, Any]
     scale: float = 1.0
     keep: Any = 1.0
     l2: Any = 0.0
 
-    @property
-    def absent(self) -> tuple[bool, ...]:
-        """Which scalars are None: a compiled kernel is built for one such pattern."""
-        return tuple(value is None for value in self.scalars.values())
+    def numbers(self, names: tuple[str, ...]) -> tuple[list[float], list[float]]:
+        """New values of the numbers kept per parameter, and those before the step.
+
+        Args:
+            names: of the rule's numbers; "step" is the step count.
+        """
+        new = [float(self.t) if name == "step" else self.scalars[name] for name in names]
+        return new, [self.t - 1.0 if name == "step" else self.memory[name] for name in names]
 
 
 @dataclass(slots=True)
 class Job:
-    """One parameter to update: its gradient, its buffers in the rule's order (None: absent) and its step count."""
+    """One parameter to update: its gradient, its buffers (None: absent) and its numbers, in the rule's order."""
 
     param: Tensor
     grad: Tensor
     buffers: tuple[Tensor | None, ...]
-    step: Tensor | None
+    numbers: tuple[Tensor, ...]
     row: Row
     name: str

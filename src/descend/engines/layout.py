@@ -15,12 +15,14 @@
     DIMENSIONS,  # column: address of the entry's sizes, followed by its strides
     STARTS,  # column (one longer): elements before the entry
     GRAD_BYTES,  # column: bytes of the gradient
-    ROW,  # column: address of the entry's row of float64 scalars; word 0 is the step number
-    STEPS,  # column of step tensors' objects, 0: steps are not counted
-    STEP_DATA,  # column, written here: address of the step's value
-    STEP_KEYS,  # dispatch keys and dtype number of every step tensor
-    STEP_DTYPE,
-    STEP_DOUBLE,  # 1: steps are float64, 0: float32
+    ROW,  # column: address of the entry's row of float64 scalars
+    NUMBERS,  # numbers kept per parameter, each a tensor of no dimensions: the step count, and what a rule remembers
+    NUMBER_OBJECTS,  # NUMBERS columns of their Python objects
+    NUMBER_DATA,  # NUMBERS columns, written here: addresses of their values
+    NUMBER_KEYS,  # dispatch keys and dtype number of all of them
+    NUMBER_DTYPE,
+    NUMBER_DOUBLE,  # 1: they are float64, 0: float32
+    NUMBERS_AT,  # word of a row after which their new values stand, followed by those before the step
     IDLE,  # number of parameters without a gradient
     IDLE_OBJECTS,  # their objects
     UNDEFINED,  # the tensor that stands for no gradient
@@ -36,10 +38,10 @@
     SCRATCH,  # address of 8 words for return values
     FAILED,  # written: the entry at which a check failed
     WORDS,
-) = range(32)
+) = range(34)
 
-# Words in front of the rule's own scalars in a row.
-STEP_NUMBER, SCALE, KEEP, L2, SCALARS = range(5)
+# Words of a row: the prologue's scalars, then the rule's own.
+SCALE, KEEP, L2, SCALARS = range(4)
 
 # What native code answers.
 DONE, CHANGED = 0, 1

@@ -64,7 +64,7 @@ class Plan:
         buckets: dict[object, list[Job]] = {}
         for job, reason in zip(jobs, reasons, strict=True):
             if not reason:
-                buckets.setdefault(cpu.variant_key(job), []).append(job)
+                buckets.setdefault(cpu.variant_key(rule, job), []).append(job)
         watched = list(idle)  # one launch is enough to watch them
         self.launches = []
         for bucket in buckets.values():

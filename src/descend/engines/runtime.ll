@@ -1,14 +1,14 @@
 define internal fastcc void @_ZN7descend7engines7runtime6launchB2v1B56c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAg6cJqBrMeIZJFEGM0QQAExx(ptr noalias nonnull writeonly %retptr, i64 %arg.job, i64 %arg.worker_address) unnamed_addr {
 B0.endif:
   %.11 = inttoptr i64 %arg.job to ptr
-  %.12 = getelementptr i8, ptr %.11, i64 200
+  %.12 = getelementptr i8, ptr %.11, i64 216
   %.13 = load i64, ptr %.12, align 8
-  %.20 = getelementptr i8, ptr %.11, i64 136
+  %.20 = getelementptr i8, ptr %.11, i64 152
   %.21 = load i64, ptr %.20, align 8
   %..21 = tail call i64 @llvm.smax.i64(i64 %.21, i64 0)
-  %sunkaddr43 = getelementptr i8, ptr %.11, i64 144
-  %sunkaddr45 = getelementptr i8, ptr %.11, i64 216
-  %sunkaddr47 = getelementptr i8, ptr %.11, i64 152
+  %sunkaddr37 = getelementptr i8, ptr %.11, i64 160
+  %sunkaddr39 = getelementptr i8, ptr %.11, i64 232
+  %sunkaddr41 = getelementptr i8, ptr %.11, i64 168
   br label %B122
 
 B122:
@@ -18,24 +18,24 @@ B122:
 
 B124:
   %.116 = add nuw i64 %.109127, 1
-  %.144 = load i64, ptr %sunkaddr43, align 8
+  %.144 = load i64, ptr %sunkaddr37, align 8
   %.145 = inttoptr i64 %.144 to ptr
   %0 = shl i64 %.109127, 3
-  %scevgep42 = getelementptr i8, ptr %.145, i64 %0
-  %.147 = load i64, ptr %scevgep42, align 8
-  %.151 = load i64, ptr %sunkaddr45, align 8
+  %scevgep = getelementptr i8, ptr %.145, i64 %0
+  %.147 = load i64, ptr %scevgep, align 8
+  %.151 = load i64, ptr %sunkaddr39, align 8
   %.152 = add nsw i64 %.151, %.147
   %.153 = inttoptr i64 %.152 to ptr
   %.155 = load i64, ptr %.153, align 8
   %.156 = tail call i64 @descend_get_grad(i64 %.155)
   %.157 = inttoptr i64 %.156 to ptr
   %.159 = load i64, ptr %.157, align 8
-  %.163 = load i64, ptr %sunkaddr47, align 8
+  %.163 = load i64, ptr %sunkaddr41, align 8
   %.164.not = icmp eq i64 %.159, %.163
   br i1 %.164.not, label %B122, label %common.ret
 
 common.ret:
-  %.sink = phi i64 [ 0, %B707.i ], [ 1, %B432.endif.thread ], [ 0, %B532 ], [ 0, %B274.i ], [ 1, %B124 ]
+  %.sink = phi i64 [ 0, %B376.B342.loopexit_crit_edge.us.i ], [ 1, %B432.endif.thread ], [ 0, %B532 ], [ 0, %B274.endif.i ], [ 1, %B124 ]
   store i64 %.sink, ptr %retptr, align 8
   ret void
 
@@ -43,39 +43,39 @@ B432:
   %.270137140 = phi i64 [ 0, %B432.lr.ph ], [ %.277, %B430.backedge ]
   %.277 = add nuw nsw i64 %.270137140, 1
   %.25.i = load i64, ptr %.11, align 8
-  %.29.i = load i64, ptr %sunkaddr45, align 8
+  %.29.i = load i64, ptr %sunkaddr39, align 8
   %.40.i = load i64, ptr %.39.i, align 8
   %.41.i = inttoptr i64 %.40.i to ptr
   %.42.i = getelementptr i64, ptr %.41.i, i64 %.270137140
   %.43.i = load i64, ptr %.42.i, align 8
   %.45.i = add nsw i64 %.43.i, %.29.i
-  %.43.i.i = load i64, ptr %.42.i.i2, align 8
-  %.45.i.i3 = inttoptr i64 %.45.i to ptr
-  %.47.i2.i = load i64, ptr %.45.i.i3, align 8
+  %.43.i.i = load i64, ptr %.42.i.i1, align 8
+  %.45.i.i2 = inttoptr i64 %.45.i to ptr
+  %.47.i.i = load i64, ptr %.45.i.i2, align 8
   %.51.i.i = load i64, ptr %.50.i.i, align 8
-  %.52.i3.i = add nsw i64 %.51.i.i, %.47.i2.i
-  %.53.i4.i = inttoptr i64 %.52.i3.i to ptr
-  %.55.i5.i = load i64, ptr %.53.i4.i, align 8
+  %.52.i.i = add nsw i64 %.51.i.i, %.47.i.i
+  %.53.i1.i = inttoptr i64 %.52.i.i to ptr
+  %.55.i2.i = load i64, ptr %.53.i1.i, align 8
   %sunkaddr42.i.i = inttoptr i64 %.43.i.i to ptr
   %sunkaddr43.i.i = shl i64 %.270137140, 3
   %sunkaddr44.i.i = getelementptr i8, ptr %sunkaddr42.i.i, i64 %sunkaddr43.i.i
   br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i.i
 
 _ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i.i:
-  store i64 %.55.i5.i, ptr %sunkaddr44.i.i, align 8
+  store i64 %.55.i2.i, ptr %sunkaddr44.i.i, align 8
   br label %B236.i.i
 
 _ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i.i:
-  %.35.pre.i.i10.i = load i64, ptr %sunkaddr44.i.i, align 8
-  %.not.i11.i = icmp eq i64 %.35.pre.i.i10.i, %.55.i5.i
-  br i1 %.not.i11.i, label %B236.i.i, label %B432.endif.thread
+  %.35.pre.i.i5.i = load i64, ptr %sunkaddr44.i.i, align 8
+  %.not.i6.i = icmp eq i64 %.35.pre.i.i5.i, %.55.i2.i
+  br i1 %.not.i6.i, label %B236.i.i, label %B432.endif.thread
 
 B236.i.i:
   %.113.i.i = load i64, ptr %.112.i.i, align 8
-  %.118.i6.i = load i64, ptr %.117.i.i, align 8
-  %.119.i.i = inttoptr i64 %.118.i6.i to ptr
-  %.120.i7.i = getelementptr i64, ptr %.119.i.i, i64 %.270137140
-  %.121.i.i = load i64, ptr %.120.i7.i, align 8
+  %.118.i.i = load i64, ptr %.117.i.i, align 8
+  %.119.i.i = inttoptr i64 %.118.i.i to ptr
+  %.120.i.i = getelementptr i64, ptr %.119.i.i, i64 %.270137140
+  %.121.i3.i = load i64, ptr %.120.i.i, align 8
   %.129.i.i = inttoptr i64 %.113.i.i to ptr
   store i64 0, ptr %.129.i.i, align 8
   %.134.i.i = tail call i32 @descend_get_dtype(i64 %.45.i, i64 %.113.i.i)
@@ -97,7 +97,7 @@ B236.i.i:
 B556.i.i:
   %.166.i.i = getelementptr i8, ptr %.129.i.i, i64 8
   %.167.i.i = load i64, ptr %.166.i.i, align 8
-  %.169.not.i.i = icmp eq i64 %.167.i.i, %.121.i.i
+  %.169.not.i.i = icmp eq i64 %.167.i.i, %.121.i3.i
   br i1 %.169.not.i.i, label %B596.i.i, label %B432.endif.thread
 
 B596.i.i:
@@ -113,32 +113,32 @@ _ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_
   br i1 %.not67.i.i, label %B702.i.i, label %B432.endif.thread
 
 B702.i.i:
-  %.347193.not.i.i = icmp slt i64 %.121.i.i, 1
+  %.347193.not.i.i = icmp slt i64 %.121.i3.i, 1
   br i1 %.347193.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.i, label %B794.lr.ph.split.us.i.i
 
 B702.thread.i.i:
   store i64 %.179.i.i, ptr %sunkaddr48.i.i, align 8
-  %.347193.not70.i.i = icmp slt i64 %.121.i.i, 1
-  br i1 %.347193.not70.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread196.i, label %B794.preheader.i.i
+  %.347193.not70.i.i = icmp slt i64 %.121.i3.i, 1
+  br i1 %.347193.not70.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread192.i, label %B794.preheader.i.i
 
 B794.preheader.i.i:
   %.23872.i.i = load i64, ptr %.23771.i.i, align 8
   %.23973.i.i = inttoptr i64 %.23872.i.i to ptr
   %.24074.i.i = getelementptr i64, ptr %.23973.i.i, i64 %.270137140
   %.24175.i.i = load i64, ptr %.24074.i.i, align 8
-  %xtraiter.i.i = and i64 %.121.i.i, 3
-  %1 = icmp samesign ult i64 %.121.i.i, 4
+  %xtraiter.i.i = and i64 %.121.i3.i, 3
+  %1 = icmp samesign ult i64 %.121.i3.i, 4
   br i1 %1, label %B794.preheader.B794.epil.preheader_crit_edge.i.i, label %B794.preheader.new.i.i
 
 B794.preheader.B794.epil.preheader_crit_edge.i.i:
-  %.pre1.i.i = shl nuw nsw i64 %.121.i.i, 3
+  %.pre1.i.i = shl nuw nsw i64 %.121.i3.i, 3
   %.pre.i.i = inttoptr i64 %.24175.i.i to ptr
   br label %B794.epil.preheader.i.i
 
 B794.preheader.new.i.i:
   %2 = inttoptr i64 %.24175.i.i to ptr
-  %unroll_iter.i.i = and i64 %.121.i.i, 9223372036854775804
-  %3 = shl i64 %.121.i.i, 3
+  %unroll_iter.i.i = and i64 %.121.i3.i, 9223372036854775804
+  %3 = shl i64 %.121.i3.i, 3
   %4 = getelementptr i8, ptr %2, i64 %3
   %scevgep108.i.i = getelementptr i8, ptr %4, i64 24
   %sunkaddr56.i.i = getelementptr i8, ptr %.129.i.i, i64 16
@@ -147,13 +147,13 @@ B794.preheader.new.i.i:
 
 B794.lr.ph.split.us.i.i:
   %.238.i.i = load i64, ptr %.23771.i.i, align 8
-  %.239.i8.i = inttoptr i64 %.238.i.i to ptr
-  %.240.i9.i = getelementptr i64, ptr %.239.i8.i, i64 %.270137140
-  %.241.i.i = load i64, ptr %.240.i9.i, align 8
+  %.239.i.i = inttoptr i64 %.238.i.i to ptr
+  %.240.i4.i = getelementptr i64, ptr %.239.i.i, i64 %.270137140
+  %.241.i.i = load i64, ptr %.240.i4.i, align 8
   %.391.i.i = getelementptr i8, ptr %.129.i.i, i64 16
   %sunkaddr.i24.i.i = inttoptr i64 %.241.i.i to ptr
   %.392.us.i.i = load i64, ptr %.391.i.i, align 8
-  %5 = shl i64 %.121.i.i, 3
+  %5 = shl i64 %.121.i3.i, 3
   %scevgep91.i.i = getelementptr i8, ptr %sunkaddr.i24.i.i, i64 %5
   %6 = inttoptr i64 %.392.us.i.i to ptr
   %sunkaddr53.i.i = getelementptr i8, ptr %.129.i.i, i64 24
@@ -183,7 +183,7 @@ _ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_
   br i1 %or.cond.us.i.i, label %B962.us.i.i, label %B432.endif.thread
 
 B962.us.i.i:
-  %exitcond.not.us.i.i = icmp eq i64 %.121.i.i, %.360.us.i.i
+  %exitcond.not.us.i.i = icmp eq i64 %.121.i3.i, %.360.us.i.i
   br i1 %exitcond.not.us.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.i, label %B794.us.i.i
 
 B794.i.i:
@@ -249,7 +249,7 @@ B794.i.i:
 
 B8.i45.loopexit.unr-lcssa.i.i:
   %lcmp.mod.not.i.i = icmp eq i64 %xtraiter.i.i, 0
-  br i1 %lcmp.mod.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread196.i, label %B794.epil.preheader.i.i
+  br i1 %lcmp.mod.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread192.i, label %B794.epil.preheader.i.i
 
 B794.epil.preheader.i.i:
   %.pre-phi.i.i = phi ptr [ %.pre.i.i, %B794.preheader.B794.epil.preheader_crit_edge.i.i ], [ %2, %B8.i45.loopexit.unr-lcssa.i.i ]
@@ -279,9 +279,9 @@ B794.epil.i.i:
   store i64 %.477.epil.i.i, ptr %scevgep4.i.i, align 8
   %lsr.iv.next.i.i = add nsw i64 %lsr.iv.i.i, -1
   %epil.iter.cmp.not.i.i = icmp eq i64 %lsr.iv.next.i.i, 0
-  br i1 %epil.iter.cmp.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread196.i, label %B794.epil.i.i
+  br i1 %epil.iter.cmp.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread192.i, label %B794.epil.i.i
 
-_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread196.i:
+_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread192.i:
   %.64983.i.i = load i64, ptr %.64882.i.i, align 8
   %.65484.i.i = getelementptr i8, ptr %.129.i.i, i64 32
   %.65585.i.i = load i64, ptr %.65484.i.i, align 8
@@ -301,349 +301,359 @@ _ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcW
   br i1 %.not.i, label %B0.endif.i, label %B432.endif.thread
 
 B344.i:
-  %lsr.iv.i = phi i64 [ %23, %B344.preheader.i ], [ %lsr.iv.next.i, %B342.backedge.i ]
-  %.241106109.i = phi i64 [ 2, %B344.preheader.i ], [ %.248.i, %B342.backedge.i ]
-  %.248.i = add nuw i64 %.241106109.i, 1
+  %lsr.iv34.i = phi i64 [ %27, %B344.preheader.i ], [ %lsr.iv.next35.i, %B342.backedge.i ]
+  %.241160163.i = phi i64 [ 2, %B344.preheader.i ], [ %.248.i, %B342.backedge.i ]
+  %.248.i = add nuw i64 %.241160163.i, 1
   %.281.i = load i64, ptr %.39.i, align 8
   %.282.i = inttoptr i64 %.281.i to ptr
-  %scevgep.i = getelementptr i8, ptr %.282.i, i64 %lsr.iv.i
-  %.284.i = load i64, ptr %scevgep.i, align 8
-  %.286.i5 = add nsw i64 %.284.i, %.29.i
+  %scevgep36.i = getelementptr i8, ptr %.282.i, i64 %lsr.iv34.i
+  %.284.i = load i64, ptr %scevgep36.i, align 8
+  %.286.i3 = add nsw i64 %.284.i, %.29.i
   %.31.i.i = load i64, ptr %.11, align 8
-  %.33.i13.i = mul nsw i64 %.31.i.i, %.241106109.i
-  %.35.i.i = add nsw i64 %.33.i13.i, %.270137140
-  %.43.i15.i = load i64, ptr %.42.i.i2, align 8
-  %.45.i16.i = inttoptr i64 %.286.i5 to ptr
-  %.47.i17.i = load i64, ptr %.45.i16.i, align 8
-  %.51.i19.i = load i64, ptr %.50.i.i, align 8
-  %.52.i20.i = add nsw i64 %.51.i19.i, %.47.i17.i
-  %.53.i21.i = inttoptr i64 %.52.i20.i to ptr
-  %.55.i22.i = load i64, ptr %.53.i21.i, align 8
-  %sunkaddr42.i23.i = inttoptr i64 %.43.i15.i to ptr
-  %sunkaddr43.i24.i = shl i64 %.35.i.i, 3
-  %sunkaddr44.i25.i = getelementptr i8, ptr %sunkaddr42.i23.i, i64 %sunkaddr43.i24.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i126.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i26.i
+  %.33.i8.i = mul nsw i64 %.31.i.i, %.241160163.i
+  %.35.i9.i = add nsw i64 %.33.i8.i, %.270137140
+  %.43.i11.i = load i64, ptr %.42.i.i1, align 8
+  %.45.i12.i = inttoptr i64 %.286.i3 to ptr
+  %.47.i13.i = load i64, ptr %.45.i12.i, align 8
+  %.51.i15.i = load i64, ptr %.50.i.i, align 8
+  %.52.i16.i = add nsw i64 %.51.i15.i, %.47.i13.i
+  %.53.i17.i = inttoptr i64 %.52.i16.i to ptr
+  %.55.i18.i = load i64, ptr %.53.i17.i, align 8
+  %sunkaddr42.i19.i = inttoptr i64 %.43.i11.i to ptr
+  %sunkaddr43.i20.i = shl i64 %.35.i9.i, 3
+  %sunkaddr44.i21.i = getelementptr i8, ptr %sunkaddr42.i19.i, i64 %sunkaddr43.i20.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i122.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i22.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i26.i:
-  store i64 %.55.i22.i, ptr %sunkaddr44.i25.i, align 8
-  br label %B236.i27.i
+_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i22.i:
+  store i64 %.55.i18.i, ptr %sunkaddr44.i21.i, align 8
+  br label %B236.i23.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i126.i:
-  %.35.pre.i.i127.i = load i64, ptr %sunkaddr44.i25.i, align 8
-  %.not.i128.i = icmp eq i64 %.35.pre.i.i127.i, %.55.i22.i
-  br i1 %.not.i128.i, label %B236.i27.i, label %B432.endif.thread
+_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i122.i:
+  %.35.pre.i.i123.i = load i64, ptr %sunkaddr44.i21.i, align 8
+  %.not.i124.i = icmp eq i64 %.35.pre.i.i123.i, %.55.i18.i
+  br i1 %.not.i124.i, label %B236.i23.i, label %B432.endif.thread
 
-B236.i27.i:
-  %.113.i29.i = load i64, ptr %.112.i.i, align 8
-  %.118.i31.i = load i64, ptr %.117.i.i, align 8
-  %.119.i32.i = inttoptr i64 %.118.i31.i to ptr
-  %.120.i33.i = getelementptr i64, ptr %.119.i32.i, i64 %.270137140
-  %.121.i34.i = load i64, ptr %.120.i33.i, align 8
-  %.129.i35.i = inttoptr i64 %.113.i29.i to ptr
-  store i64 0, ptr %.129.i35.i, align 8
-  %.134.i36.i = tail call i32 @descend_get_dtype(i64 %.286.i5, i64 %.113.i29.i)
-  %.136.i37.i = add nsw i64 %.113.i29.i, 8
-  %.138.i38.i = tail call i32 @descend_get_rank(i64 %.286.i5, i64 %.136.i37.i)
-  %.143.i39.i = add nsw i64 %.113.i29.i, 16
-  %.145.i40.i = tail call i32 @descend_get_sizes(i64 %.286.i5, i64 %.143.i39.i)
-  %.149.i41.i = add nsw i64 %.113.i29.i, 24
-  %.151.i42.i = tail call i32 @descend_get_strides(i64 %.286.i5, i64 %.149.i41.i)
-  %.153.i43.i = add nsw i64 %.113.i29.i, 32
-  %.155.i44.i = tail call i32 @descend_get_data(i64 %.286.i5, i64 %.153.i43.i)
-  %.160169.i.i = or i32 %.138.i38.i, %.134.i36.i
-  %.141167.i.i = or i32 %.160169.i.i, %.145.i40.i
-  %.147168.i.i = or i32 %.141167.i.i, %.151.i42.i
-  %.161170.i.i = or i32 %.147168.i.i, %.155.i44.i
-  %.162.not.i45.i = icmp eq i32 %.161170.i.i, 0
-  br i1 %.162.not.i45.i, label %B556.i47.i, label %B432.endif.thread
+B236.i23.i:
+  %.113.i25.i = load i64, ptr %.112.i.i, align 8
+  %.118.i27.i = load i64, ptr %.117.i.i, align 8
+  %.119.i28.i = inttoptr i64 %.118.i27.i to ptr
+  %.120.i29.i = getelementptr i64, ptr %.119.i28.i, i64 %.270137140
+  %.121.i30.i = load i64, ptr %.120.i29.i, align 8
+  %.129.i31.i = inttoptr i64 %.113.i25.i to ptr
+  store i64 0, ptr %.129.i31.i, align 8
+  %.134.i32.i = tail call i32 @descend_get_dtype(i64 %.286.i3, i64 %.113.i25.i)
+  %.136.i33.i = add nsw i64 %.113.i25.i, 8
+  %.138.i34.i = tail call i32 @descend_get_rank(i64 %.286.i3, i64 %.136.i33.i)
+  %.143.i35.i = add nsw i64 %.113.i25.i, 16
+  %.145.i36.i = tail call i32 @descend_get_sizes(i64 %.286.i3, i64 %.143.i35.i)
+  %.149.i37.i = add nsw i64 %.113.i25.i, 24
+  %.151.i38.i = tail call i32 @descend_get_strides(i64 %.286.i3, i64 %.149.i37.i)
+  %.153.i39.i = add nsw i64 %.113.i25.i, 32
+  %.155.i40.i = tail call i32 @descend_get_data(i64 %.286.i3, i64 %.153.i39.i)
+  %.160169.i.i = or i32 %.138.i34.i, %.134.i32.i
+  %.141167.i.i = or i32 %.160169.i.i, %.145.i36.i
+  %.147168.i.i = or i32 %.141167.i.i, %.151.i38.i
+  %.161170.i.i = or i32 %.147168.i.i, %.155.i40.i
+  %.162.not.i41.i = icmp eq i32 %.161170.i.i, 0
+  br i1 %.162.not.i41.i, label %B556.i43.i, label %B432.endif.thread
 
-B556.i47.i:
-  %.166.i48.i = getelementptr i8, ptr %.129.i35.i, i64 8
-  %.167.i49.i = load i64, ptr %.166.i48.i, align 8
-  %.169.not.i50.i = icmp eq i64 %.167.i49.i, %.121.i34.i
-  br i1 %.169.not.i50.i, label %B596.i51.i, label %B432.endif.thread
+B556.i43.i:
+  %.166.i44.i = getelementptr i8, ptr %.129.i31.i, i64 8
+  %.167.i45.i = load i64, ptr %.166.i44.i, align 8
+  %.169.not.i46.i = icmp eq i64 %.167.i45.i, %.121.i30.i
+  br i1 %.169.not.i46.i, label %B596.i47.i, label %B432.endif.thread
 
-B596.i51.i:
-  %.175.i53.i = load i64, ptr %.174.i.i, align 8
-  %.179.i54.i = load i64, ptr %.129.i35.i, align 8
-  %sunkaddr49.i.i = inttoptr i64 %.175.i53.i to ptr
-  %sunkaddr51.i.i = getelementptr i8, ptr %sunkaddr49.i.i, i64 %sunkaddr43.i24.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i123.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i.i
+B596.i47.i:
+  %.175.i49.i = load i64, ptr %.174.i.i, align 8
+  %.179.i50.i = load i64, ptr %.129.i31.i, align 8
+  %sunkaddr49.i.i = inttoptr i64 %.175.i49.i to ptr
+  %sunkaddr51.i.i = getelementptr i8, ptr %sunkaddr49.i.i, i64 %sunkaddr43.i20.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i119.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i.i
 
 _ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i.i:
-  store i64 %.179.i54.i, ptr %sunkaddr51.i.i, align 8
-  br label %B702.i55.i
+  store i64 %.179.i50.i, ptr %sunkaddr51.i.i, align 8
+  br label %B702.i51.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i123.i:
-  %.35.pre.i21.i124.i = load i64, ptr %sunkaddr51.i.i, align 8
-  %.not67.i125.i = icmp eq i64 %.35.pre.i21.i124.i, %.179.i54.i
-  br i1 %.not67.i125.i, label %B702.i55.i, label %B432.endif.thread
+_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i119.i:
+  %.35.pre.i21.i120.i = load i64, ptr %sunkaddr51.i.i, align 8
+  %.not67.i121.i = icmp eq i64 %.35.pre.i21.i120.i, %.179.i50.i
+  br i1 %.not67.i121.i, label %B702.i51.i, label %B432.endif.thread
 
-B702.i55.i:
-  %.348196.not.i.i = icmp slt i64 %.121.i34.i, 1
+B702.i51.i:
+  %.348196.not.i.i = icmp slt i64 %.121.i30.i, 1
   br i1 %.348196.not.i.i, label %B964.i.i, label %B794.lr.ph.i.i
 
 B794.lr.ph.i.i:
-  %.238.i57.i = load i64, ptr %.23771.i.i, align 8
-  %.239.i58.i = inttoptr i64 %.238.i57.i to ptr
-  %.240.i59.i = getelementptr i64, ptr %.239.i58.i, i64 %.270137140
-  %.241.i60.i = load i64, ptr %.240.i59.i, align 8
-  %11 = inttoptr i64 %.241.i60.i to ptr
-  %sunkaddr121.i.i = getelementptr i8, ptr %.129.i35.i, i64 16
+  %.238.i53.i = load i64, ptr %.23771.i.i, align 8
+  %.239.i54.i = inttoptr i64 %.238.i53.i to ptr
+  %.240.i55.i = getelementptr i64, ptr %.239.i54.i, i64 %.270137140
+  %.241.i56.i = load i64, ptr %.240.i55.i, align 8
+  %11 = inttoptr i64 %.241.i56.i to ptr
+  %sunkaddr121.i.i = getelementptr i8, ptr %.129.i31.i, i64 16
   %.393.us.i.i = load i64, ptr %sunkaddr121.i.i, align 8
-  %12 = shl i64 %.121.i34.i, 3
+  %12 = shl i64 %.121.i30.i, 3
   %scevgep72.i.i = getelementptr i8, ptr %11, i64 %12
   %13 = inttoptr i64 %.393.us.i.i to ptr
-  %sunkaddr53.i111.i = getelementptr i8, ptr %.129.i35.i, i64 24
-  br label %B794.us.i112.i
+  %sunkaddr53.i107.i = getelementptr i8, ptr %.129.i31.i, i64 24
+  br label %B794.us.i108.i
 
-B794.us.i112.i:
-  %.354192197.us.i.i = phi i64 [ 0, %B794.lr.ph.i.i ], [ %.361.us.i.i, %B962.us.i121.i ]
+B794.us.i108.i:
+  %.354192197.us.i.i = phi i64 [ 0, %B794.lr.ph.i.i ], [ %.361.us.i.i, %B962.us.i117.i ]
   %.361.us.i.i = add nuw nsw i64 %.354192197.us.i.i, 1
   %14 = shl i64 %.354192197.us.i.i, 3
   %scevgep74.i.i = getelementptr i8, ptr %13, i64 %14
   %.396.us.i.i = load i64, ptr %scevgep74.i.i, align 8
-  %sunkaddr3.i26.us.i113.i = getelementptr i8, ptr %11, i64 %14
-  %.35.pre.i30.us.i114.i = load i64, ptr %sunkaddr3.i26.us.i113.i, align 8
-  %.not68.us.i115.i = icmp eq i64 %.35.pre.i30.us.i114.i, %.396.us.i.i
-  br i1 %.not68.us.i115.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i116.i, label %B432.endif.thread
+  %sunkaddr3.i26.us.i109.i = getelementptr i8, ptr %11, i64 %14
+  %.35.pre.i30.us.i110.i = load i64, ptr %sunkaddr3.i26.us.i109.i, align 8
+  %.not68.us.i111.i = icmp eq i64 %.35.pre.i30.us.i110.i, %.396.us.i.i
+  br i1 %.not68.us.i111.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i112.i, label %B432.endif.thread
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i116.i:
-  %.47559.us.i.i = load i64, ptr %sunkaddr53.i111.i, align 8
+_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i112.i:
+  %.47559.us.i.i = load i64, ptr %sunkaddr53.i107.i, align 8
   %.47660.us.i.i = inttoptr i64 %.47559.us.i.i to ptr
-  %scevgep1.i117.i = getelementptr i8, ptr %.47660.us.i.i, i64 %14
-  %.47862.us.i.i = load i64, ptr %scevgep1.i117.i, align 8
-  %scevgep2.i118.i = getelementptr i8, ptr %scevgep72.i.i, i64 %14
-  %.35.pre.i39.us.i119.i = load i64, ptr %scevgep2.i118.i, align 8
-  %15 = icmp eq i64 %.35.pre.i39.us.i119.i, %.47862.us.i.i
+  %scevgep1.i113.i = getelementptr i8, ptr %.47660.us.i.i, i64 %14
+  %.47862.us.i.i = load i64, ptr %scevgep1.i113.i, align 8
+  %scevgep2.i114.i = getelementptr i8, ptr %scevgep72.i.i, i64 %14
+  %.35.pre.i39.us.i115.i = load i64, ptr %scevgep2.i114.i, align 8
+  %15 = icmp eq i64 %.35.pre.i39.us.i115.i, %.47862.us.i.i
   %.519.not.us.i.i = icmp eq i64 %.396.us.i.i, 1
-  %or.cond.us.i120.i = or i1 %.519.not.us.i.i, %15
-  br i1 %or.cond.us.i120.i, label %B962.us.i121.i, label %B432.endif.thread
+  %or.cond.us.i116.i = or i1 %.519.not.us.i.i, %15
+  br i1 %or.cond.us.i116.i, label %B962.us.i117.i, label %B432.endif.thread
 
-B962.us.i121.i:
-  %exitcond.not.us.i122.i = icmp eq i64 %.121.i34.i, %.361.us.i.i
-  br i1 %exitcond.not.us.i122.i, label %B964.i.i, label %B794.us.i112.i
+B962.us.i117.i:
+  %exitcond.not.us.i118.i = icmp eq i64 %.121.i30.i, %.361.us.i.i
+  br i1 %exitcond.not.us.i118.i, label %B964.i.i, label %B794.us.i108.i
 
 B964.i.i:
-  %.656.phi.trans.insert.i.i = getelementptr i8, ptr %.129.i35.i, i64 32
+  %.656.phi.trans.insert.i.i = getelementptr i8, ptr %.129.i31.i, i64 32
   %.657.pre.i.i = load i64, ptr %.656.phi.trans.insert.i.i, align 8
   %.651.i.i = load i64, ptr %.64882.i.i, align 8
   %sunkaddr78.i.i = inttoptr i64 %.651.i.i to ptr
-  %sunkaddr80.i.i = getelementptr i8, ptr %sunkaddr78.i.i, i64 %sunkaddr43.i24.i
-  br i1 %.not, label %_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i, label %_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.thread201.i
+  %sunkaddr80.i.i = getelementptr i8, ptr %sunkaddr78.i.i, i64 %sunkaddr43.i20.i
+  br i1 %.not, label %_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i, label %_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.thread197.i
 
-_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.thread201.i:
+_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.thread197.i:
   store i64 %.657.pre.i.i, ptr %sunkaddr80.i.i, align 8
   br label %B342.backedge.i
 
 _ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i:
-  %.35.pre.i48.i106.i = load i64, ptr %sunkaddr80.i.i, align 8
-  %.not210.i = icmp eq i64 %.35.pre.i48.i106.i, %.657.pre.i.i
-  br i1 %.not210.i, label %B342.backedge.i, label %B432.endif.thread
+  %.35.pre.i48.i102.i = load i64, ptr %sunkaddr80.i.i, align 8
+  %.not206.i = icmp eq i64 %.35.pre.i48.i102.i, %.657.pre.i.i
+  br i1 %.not206.i, label %B342.backedge.i, label %B432.endif.thread
 
-B450.i:
-  %.352.i = load i64, ptr %.351.i, align 8
-  %.353.i = icmp eq i64 %.352.i, 0
-  br i1 %.353.i, label %B430.backedge, label %B500.i
+B520.i:
+  %lsr.iv.i = phi i64 [ %lsr.iv.next.i, %B518.backedge.i ], [ %.270137140, %B450.endif.i ]
+  %.436175178.i = phi i64 [ %.443.i, %B518.backedge.i ], [ 0, %B450.endif.i ]
+  %.443.i = add nuw nsw i64 %.436175178.i, 1
+  %.32.i.i = load i64, ptr %sunkaddr26.i, align 8
+  %.33.i.i4 = inttoptr i64 %.32.i.i to ptr
+  %16 = shl i64 %lsr.iv.i, 3
+  %scevgep33.i = getelementptr i8, ptr %.33.i.i4, i64 %16
+  %.35.i.i = load i64, ptr %scevgep33.i, align 8
+  %.39.i.i = load i64, ptr %sunkaddr39, align 8
+  %.40.i.i = add nsw i64 %.39.i.i, %.35.i.i
+  %.44.i.i5 = load i64, ptr %.112.i.i, align 8
+  %.53.i.i = inttoptr i64 %.40.i.i to ptr
+  %.55.i.i = load i64, ptr %.53.i.i, align 8
+  %.59.i.i = load i64, ptr %.50.i.i, align 8
+  %.60.i.i = add nsw i64 %.59.i.i, %.55.i.i
+  %.61.i.i = inttoptr i64 %.60.i.i to ptr
+  %.63.i.i = load i64, ptr %.61.i.i, align 8
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.thread.i.i
 
-B500.i:
-  %.27.i.i = inttoptr i64 %.352.i to ptr
-  %.28.i.i = getelementptr i64, ptr %.27.i.i, i64 %.270137140
-  %.29.i.i = load i64, ptr %.28.i.i, align 8
-  %.33.i.i7 = load i64, ptr %sunkaddr45, align 8
-  %.34.i.i8 = add nsw i64 %.33.i.i7, %.29.i.i
-  %.38.i.i = load i64, ptr %.112.i.i, align 8
-  %.47.i.i = inttoptr i64 %.34.i.i8 to ptr
-  %.49.i.i = load i64, ptr %.47.i.i, align 8
-  %.53.i.i = load i64, ptr %.50.i.i, align 8
-  %.54.i.i = add nsw i64 %.53.i.i, %.49.i.i
-  %.55.i.i = inttoptr i64 %.54.i.i to ptr
-  %.57.i.i = load i64, ptr %.55.i.i, align 8
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2814_29xb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2814_29xb.exit.thread.i.i
-
-_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2814_29xb.exit.thread.i.i:
-  store i64 %.57.i.i, ptr %sunkaddr29.i, align 8
+_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.thread.i.i:
+  store i64 %.63.i.i, ptr %sunkaddr34.i, align 8
   br label %B284.i.i
 
-_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2814_29xb.exit.i.i:
-  %.35.pre.i.i.i = load i64, ptr %sunkaddr29.i, align 8
-  %.not.i.i = icmp eq i64 %.35.pre.i.i.i, %.57.i.i
+_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.i.i:
+  %.35.pre.i.i.i = load i64, ptr %sunkaddr34.i, align 8
+  %.not.i.i = icmp eq i64 %.35.pre.i.i.i, %.63.i.i
   br i1 %.not.i.i, label %B284.i.i, label %B432.endif.thread
 
 B284.i.i:
-  %.111.i.i = inttoptr i64 %.38.i.i to ptr
-  store i64 0, ptr %.111.i.i, align 8
-  %.116.i.i = tail call i32 @descend_get_dtype(i64 %.34.i.i8, i64 %.38.i.i)
-  %.118.i.i = add nsw i64 %.38.i.i, 8
-  %.120.i.i = tail call i32 @descend_get_data(i64 %.34.i.i8, i64 %.118.i.i)
-  %.12542.i.i = or i32 %.120.i.i, %.116.i.i
-  %.126.not.i.i = icmp eq i32 %.12542.i.i, 0
-  br i1 %.126.not.i.i, label %B394.i.i, label %B432.endif.thread
+  %.121.i.i = inttoptr i64 %.44.i.i5 to ptr
+  store i64 0, ptr %.121.i.i, align 8
+  %.126.i.i = tail call i32 @descend_get_dtype(i64 %.40.i.i, i64 %.44.i.i5)
+  %.128.i.i = add nsw i64 %.44.i.i5, 8
+  %.130.i.i = tail call i32 @descend_get_data(i64 %.40.i.i, i64 %.128.i.i)
+  %.13549.i.i = or i32 %.130.i.i, %.126.i.i
+  %.136.not.i.i = icmp eq i32 %.13549.i.i, 0
+  br i1 %.136.not.i.i, label %B394.i.i, label %B432.endif.thread
 
 B394.i.i:
-  %.132.i.i = load i64, ptr %.111.i.i, align 8
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.thread.i.i
+  %.142.i.i = load i64, ptr %.121.i.i, align 8
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.thread.i.i
 
-_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.thread.i.i:
-  store i64 %.132.i.i, ptr %sunkaddr33.i, align 8
+_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.thread.i.i:
+  store i64 %.142.i.i, ptr %sunkaddr38.i, align 8
   br label %B472.i.i
 
-_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.i.i:
-  %.35.pre.i7.i.i = load i64, ptr %sunkaddr33.i, align 8
-  %.not12.i.i = icmp eq i64 %.35.pre.i7.i.i, %.132.i.i
+_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.i.i:
+  %.35.pre.i7.i.i = load i64, ptr %sunkaddr38.i, align 8
+  %.not12.i.i = icmp eq i64 %.35.pre.i7.i.i, %.142.i.i
   br i1 %.not12.i.i, label %B472.i.i, label %B432.endif.thread
 
 B472.i.i:
-  %.185.i.i = getelementptr i8, ptr %.111.i.i, i64 8
-  %.186.i.i = load i64, ptr %.185.i.i, align 8
-  %.195.i.i = load i64, ptr %.194.i.i, align 8
-  %.198.i.i = inttoptr i64 %.195.i.i to ptr
-  %.199.i.i = getelementptr i64, ptr %.198.i.i, i64 %.270137140
-  store i64 %.186.i.i, ptr %.199.i.i, align 8
-  %.205.i.i = load i64, ptr %.204.i.i, align 8
-  %.206.i.i = inttoptr i64 %.205.i.i to ptr
-  %.207.i.i = getelementptr i64, ptr %.206.i.i, i64 %.270137140
-  %.208.i.i = load i64, ptr %.207.i.i, align 8
-  %.211.i.i = inttoptr i64 %.208.i.i to ptr
-  %.213.i.i = load double, ptr %.211.i.i, align 8
-  %.214.i.i = fadd double %.213.i.i, -1.000000e+00
-  %.221.i.i = load i64, ptr %.220.i.i, align 8
-  %.224.not.i.i = icmp eq i64 %.221.i.i, 0
-  %16 = inttoptr i64 %.186.i.i to ptr
-  br i1 %.224.not.i.i, label %B738.i.i, label %B706.i.i
+  %.199.i.i = getelementptr i8, ptr %.121.i.i, i64 8
+  %.200.i.i = load i64, ptr %.199.i.i, align 8
+  %.209.i.i = load i64, ptr %sunkaddr42.i, align 8
+  %.212.i.i = inttoptr i64 %.209.i.i to ptr
+  %scevgep23.i = getelementptr i8, ptr %.212.i.i, i64 %16
+  store i64 %.200.i.i, ptr %scevgep23.i, align 8
+  %.221.i.i = load i64, ptr %sunkaddr44.i, align 8
+  %.222.i.i = inttoptr i64 %.221.i.i to ptr
+  %.223.i.i = getelementptr i64, ptr %.222.i.i, i64 %.270137140
+  %.224.i.i = load i64, ptr %.223.i.i, align 8
+  %.230.i.i = load i64, ptr %sunkaddr46.i, align 8
+  %.234.i.i = load i64, ptr %.349.i, align 8
+  %.240.i.i = inttoptr i64 %.224.i.i to ptr
+  %17 = getelementptr double, ptr %.240.i.i, i64 %.230.i.i
+  %18 = getelementptr double, ptr %17, i64 %.234.i.i
+  %19 = shl i64 %.436175178.i, 3
+  %scevgep.i = getelementptr i8, ptr %18, i64 %19
+  %.242.i.i = load double, ptr %scevgep.i, align 8
+  %.249.i.i = load i64, ptr %sunkaddr50.i, align 8
+  %.252.not.i.i = icmp eq i64 %.249.i.i, 0
+  %20 = inttoptr i64 %.200.i.i to ptr
+  br i1 %.252.not.i.i, label %B810.i.i, label %B778.i.i
 
-B706.i.i:
-  %.229.i.i = load double, ptr %16, align 8
-  br label %_ZN7descend7engines7runtime10same_entryB2v2B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxb.exit
+B778.i.i:
+  %.257.i.i = load double, ptr %20, align 8
+  br label %_ZN7descend7engines7runtime11same_numberB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i
 
-B738.i.i:
-  %.239.i.i = load float, ptr %16, align 4
-  %.240.i.i = fpext float %.239.i.i to double
-  br label %_ZN7descend7engines7runtime10same_entryB2v2B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxb.exit
+B810.i.i:
+  %.267.i.i = load float, ptr %20, align 4
+  %.268.i.i = fpext float %.267.i.i to double
+  br label %_ZN7descend7engines7runtime11same_numberB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i
+
+_ZN7descend7engines7runtime11same_numberB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i:
+  %"$phi840.0.2.0.i.i" = phi double [ %.257.i.i, %B778.i.i ], [ %.268.i.i, %B810.i.i ]
+  %.276.i.i = fcmp une double %"$phi840.0.2.0.i.i", %.242.i.i
+  br i1 %.276.i.i, label %B432.endif.thread, label %B518.backedge.i
 
 B0.endif.i:
-  %.95.i = load i64, ptr %.45.i.i3, align 8
+  %.95.i = load i64, ptr %.45.i.i2, align 8
   %.98.i = tail call i64 @descend_get_grad(i64 %.95.i)
-  %.31.i131.i = load i64, ptr %.11, align 8
-  %.35.i132.i = add nsw i64 %.31.i131.i, %.270137140
-  %.43.i134.i = load i64, ptr %.42.i.i2, align 8
-  %.45.i135.i = inttoptr i64 %.98.i to ptr
-  %.47.i136.i = load i64, ptr %.45.i135.i, align 8
-  %.51.i138.i = load i64, ptr %.50.i.i, align 8
-  %.52.i139.i = add nsw i64 %.51.i138.i, %.47.i136.i
-  %.53.i140.i = inttoptr i64 %.52.i139.i to ptr
-  %.55.i141.i = load i64, ptr %.53.i140.i, align 8
-  %sunkaddr9.i.i = inttoptr i64 %.43.i134.i to ptr
-  %sunkaddr10.i.i = shl i64 %.35.i132.i, 3
+  %.31.i127.i = load i64, ptr %.11, align 8
+  %.35.i128.i = add nsw i64 %.31.i127.i, %.270137140
+  %.43.i130.i = load i64, ptr %.42.i.i1, align 8
+  %.45.i131.i = inttoptr i64 %.98.i to ptr
+  %.47.i132.i = load i64, ptr %.45.i131.i, align 8
+  %.51.i134.i = load i64, ptr %.50.i.i, align 8
+  %.52.i135.i = add nsw i64 %.51.i134.i, %.47.i132.i
+  %.53.i136.i = inttoptr i64 %.52.i135.i to ptr
+  %.55.i137.i = load i64, ptr %.53.i136.i, align 8
+  %sunkaddr9.i.i = inttoptr i64 %.43.i130.i to ptr
+  %sunkaddr10.i.i = shl i64 %.35.i128.i, 3
   %sunkaddr14.i.i = getelementptr i8, ptr %sunkaddr9.i.i, i64 %sunkaddr10.i.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i191.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i142.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i187.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i138.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i142.i:
-  store i64 %.55.i141.i, ptr %sunkaddr14.i.i, align 8
-  br label %B236.i143.i
+_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i138.i:
+  store i64 %.55.i137.i, ptr %sunkaddr14.i.i, align 8
+  br label %B236.i139.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i191.i:
-  %.35.pre.i.i192.i = load i64, ptr %sunkaddr14.i.i, align 8
-  %.not.i193.i = icmp eq i64 %.35.pre.i.i192.i, %.55.i141.i
-  br i1 %.not.i193.i, label %B236.i143.i, label %B432.endif.thread
+_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i187.i:
+  %.35.pre.i.i188.i = load i64, ptr %sunkaddr14.i.i, align 8
+  %.not.i189.i = icmp eq i64 %.35.pre.i.i188.i, %.55.i137.i
+  br i1 %.not.i189.i, label %B236.i139.i, label %B432.endif.thread
 
-B236.i143.i:
-  %.113.i145.i = load i64, ptr %.112.i.i, align 8
-  %.118.i147.i = load i64, ptr %.117.i.i, align 8
-  %.119.i148.i = inttoptr i64 %.118.i147.i to ptr
-  %.120.i149.i = getelementptr i64, ptr %.119.i148.i, i64 %.270137140
-  %.121.i150.i = load i64, ptr %.120.i149.i, align 8
-  %.129.i151.i = inttoptr i64 %.113.i145.i to ptr
-  store i64 0, ptr %.129.i151.i, align 8
-  %.134.i152.i = tail call i32 @descend_get_dtype(i64 %.98.i, i64 %.113.i145.i)
-  %.136.i153.i = add nsw i64 %.113.i145.i, 8
-  %.138.i154.i = tail call i32 @descend_get_rank(i64 %.98.i, i64 %.136.i153.i)
-  %.143.i155.i = add nsw i64 %.113.i145.i, 16
-  %.145.i156.i = tail call i32 @descend_get_sizes(i64 %.98.i, i64 %.143.i155.i)
-  %.149.i157.i = add nsw i64 %.113.i145.i, 24
-  %.151.i158.i = tail call i32 @descend_get_strides(i64 %.98.i, i64 %.149.i157.i)
-  %.153.i159.i = add nsw i64 %.113.i145.i, 32
-  %.155.i160.i = tail call i32 @descend_get_data(i64 %.98.i, i64 %.153.i159.i)
-  %.160168.i.i = or i32 %.138.i154.i, %.134.i152.i
-  %.141166.i.i = or i32 %.160168.i.i, %.145.i156.i
-  %.147167.i.i = or i32 %.141166.i.i, %.151.i158.i
-  %.161169.i.i = or i32 %.147167.i.i, %.155.i160.i
-  %.162.not.i161.i = icmp eq i32 %.161169.i.i, 0
-  br i1 %.162.not.i161.i, label %B556.i162.i, label %B432.endif.thread
+B236.i139.i:
+  %.113.i141.i = load i64, ptr %.112.i.i, align 8
+  %.118.i143.i = load i64, ptr %.117.i.i, align 8
+  %.119.i144.i = inttoptr i64 %.118.i143.i to ptr
+  %.120.i145.i = getelementptr i64, ptr %.119.i144.i, i64 %.270137140
+  %.121.i146.i = load i64, ptr %.120.i145.i, align 8
+  %.129.i147.i = inttoptr i64 %.113.i141.i to ptr
+  store i64 0, ptr %.129.i147.i, align 8
+  %.134.i148.i = tail call i32 @descend_get_dtype(i64 %.98.i, i64 %.113.i141.i)
+  %.136.i149.i = add nsw i64 %.113.i141.i, 8
+  %.138.i150.i = tail call i32 @descend_get_rank(i64 %.98.i, i64 %.136.i149.i)
+  %.143.i151.i = add nsw i64 %.113.i141.i, 16
+  %.145.i152.i = tail call i32 @descend_get_sizes(i64 %.98.i, i64 %.143.i151.i)
+  %.149.i153.i = add nsw i64 %.113.i141.i, 24
+  %.151.i154.i = tail call i32 @descend_get_strides(i64 %.98.i, i64 %.149.i153.i)
+  %.153.i155.i = add nsw i64 %.113.i141.i, 32
+  %.155.i156.i = tail call i32 @descend_get_data(i64 %.98.i, i64 %.153.i155.i)
+  %.160168.i.i = or i32 %.138.i150.i, %.134.i148.i
+  %.141166.i.i = or i32 %.160168.i.i, %.145.i152.i
+  %.147167.i.i = or i32 %.141166.i.i, %.151.i154.i
+  %.161169.i.i = or i32 %.147167.i.i, %.155.i156.i
+  %.162.not.i157.i = icmp eq i32 %.161169.i.i, 0
+  br i1 %.162.not.i157.i, label %B556.i158.i, label %B432.endif.thread
 
-B556.i162.i:
-  %.166.i163.i = getelementptr i8, ptr %.129.i151.i, i64 8
-  %.167.i164.i = load i64, ptr %.166.i163.i, align 8
-  %.169.not.i165.i = icmp eq i64 %.167.i164.i, %.121.i150.i
-  br i1 %.169.not.i165.i, label %B596.i166.i, label %B432.endif.thread
+B556.i158.i:
+  %.166.i159.i = getelementptr i8, ptr %.129.i147.i, i64 8
+  %.167.i160.i = load i64, ptr %.166.i159.i, align 8
+  %.169.not.i161.i = icmp eq i64 %.167.i160.i, %.121.i146.i
+  br i1 %.169.not.i161.i, label %B596.i162.i, label %B432.endif.thread
 
-B596.i166.i:
-  %.175.i168.i = load i64, ptr %.174.i.i, align 8
-  %.179.i169.i = load i64, ptr %.129.i151.i, align 8
-  %sunkaddr21.i.i = inttoptr i64 %.175.i168.i to ptr
+B596.i162.i:
+  %.175.i164.i = load i64, ptr %.174.i.i, align 8
+  %.179.i165.i = load i64, ptr %.129.i147.i, align 8
+  %sunkaddr21.i.i = inttoptr i64 %.175.i164.i to ptr
   %sunkaddr23.i.i = getelementptr i8, ptr %sunkaddr21.i.i, i64 %sunkaddr10.i.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i189.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i170.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i185.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i166.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i170.i:
-  store i64 %.179.i169.i, ptr %sunkaddr23.i.i, align 8
-  br label %B702.i171.i
+_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i166.i:
+  store i64 %.179.i165.i, ptr %sunkaddr23.i.i, align 8
+  br label %B702.i167.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i189.i:
-  %.35.pre.i21.i190.i = load i64, ptr %sunkaddr23.i.i, align 8
-  %.not51.i.i = icmp eq i64 %.35.pre.i21.i190.i, %.179.i169.i
-  br i1 %.not51.i.i, label %B702.i171.i, label %B432.endif.thread
+_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i185.i:
+  %.35.pre.i21.i186.i = load i64, ptr %sunkaddr23.i.i, align 8
+  %.not51.i.i = icmp eq i64 %.35.pre.i21.i186.i, %.179.i165.i
+  br i1 %.not51.i.i, label %B702.i167.i, label %B432.endif.thread
 
-B702.i171.i:
-  %.347195.not.i.i = icmp slt i64 %.121.i150.i, 1
-  br i1 %.347195.not.i.i, label %B976.i.i, label %B794.lr.ph.i172.i
+B702.i167.i:
+  %.347195.not.i.i = icmp slt i64 %.121.i146.i, 1
+  br i1 %.347195.not.i.i, label %B976.i.i, label %B794.lr.ph.i168.i
 
-B794.lr.ph.i172.i:
-  %.238.i174.i = load i64, ptr %.23771.i.i, align 8
-  %.239.i175.i = inttoptr i64 %.238.i174.i to ptr
-  %.240.i176.i = getelementptr i64, ptr %.239.i175.i, i64 %.270137140
-  %.241.i177.i = load i64, ptr %.240.i176.i, align 8
-  %.391.i178.i = getelementptr i8, ptr %.129.i151.i, i64 16
-  %.392.i179.i = load i64, ptr %.391.i178.i, align 8
-  %sunkaddr.i23.i.i = inttoptr i64 %.241.i177.i to ptr
-  %17 = shl i64 %.121.i150.i, 3
-  %scevgep53.i.i = getelementptr i8, ptr %sunkaddr.i23.i.i, i64 %17
-  %18 = inttoptr i64 %.392.i179.i to ptr
-  %sunkaddr25.i.i = getelementptr i8, ptr %.129.i151.i, i64 24
-  br label %B794.i180.i
+B794.lr.ph.i168.i:
+  %.238.i170.i = load i64, ptr %.23771.i.i, align 8
+  %.239.i171.i = inttoptr i64 %.238.i170.i to ptr
+  %.240.i172.i = getelementptr i64, ptr %.239.i171.i, i64 %.270137140
+  %.241.i173.i = load i64, ptr %.240.i172.i, align 8
+  %.391.i174.i = getelementptr i8, ptr %.129.i147.i, i64 16
+  %.392.i175.i = load i64, ptr %.391.i174.i, align 8
+  %sunkaddr.i23.i.i = inttoptr i64 %.241.i173.i to ptr
+  %21 = shl i64 %.121.i146.i, 3
+  %scevgep53.i.i = getelementptr i8, ptr %sunkaddr.i23.i.i, i64 %21
+  %22 = inttoptr i64 %.392.i175.i to ptr
+  %sunkaddr25.i.i = getelementptr i8, ptr %.129.i147.i, i64 24
+  br label %B794.i176.i
 
-B794.i180.i:
-  %.353191196.i.i = phi i64 [ 0, %B794.lr.ph.i172.i ], [ %.360.i.i, %B962.i.i ]
+B794.i176.i:
+  %.353191196.i.i = phi i64 [ 0, %B794.lr.ph.i168.i ], [ %.360.i.i, %B962.i.i ]
   %.360.i.i = add nuw nsw i64 %.353191196.i.i, 1
-  %19 = shl i64 %.353191196.i.i, 3
-  %scevgep55.i.i = getelementptr i8, ptr %18, i64 %19
-  %.395.i181.i = load i64, ptr %scevgep55.i.i, align 8
-  %sunkaddr3.i25.i.i = getelementptr i8, ptr %sunkaddr.i23.i.i, i64 %19
+  %23 = shl i64 %.353191196.i.i, 3
+  %scevgep55.i.i = getelementptr i8, ptr %22, i64 %23
+  %.395.i177.i = load i64, ptr %scevgep55.i.i, align 8
+  %sunkaddr3.i25.i.i = getelementptr i8, ptr %sunkaddr.i23.i.i, i64 %23
   %.35.pre.i27.i.i = load i64, ptr %sunkaddr3.i25.i.i, align 8
-  %.not52.i.i = icmp eq i64 %.35.pre.i27.i.i, %.395.i181.i
+  %.not52.i.i = icmp eq i64 %.35.pre.i27.i.i, %.395.i177.i
   br i1 %.not52.i.i, label %B872.i.i, label %B432.endif.thread
 
 B872.i.i:
-  %.474.i182.i = load i64, ptr %sunkaddr25.i.i, align 8
-  %.475.i183.i = inttoptr i64 %.474.i182.i to ptr
-  %scevgep.i184.i = getelementptr i8, ptr %.475.i183.i, i64 %19
-  %.477.i185.i = load i64, ptr %scevgep.i184.i, align 8
-  %scevgep3.i186.i = getelementptr i8, ptr %scevgep53.i.i, i64 %19
-  %.35.pre.i33.i.i = load i64, ptr %scevgep3.i186.i, align 8
-  %20 = icmp eq i64 %.35.pre.i33.i.i, %.477.i185.i
-  %.518.not.i.i = icmp eq i64 %.395.i181.i, 1
-  %or.cond.i.i = or i1 %.518.not.i.i, %20
+  %.474.i178.i = load i64, ptr %sunkaddr25.i.i, align 8
+  %.475.i179.i = inttoptr i64 %.474.i178.i to ptr
+  %scevgep.i180.i = getelementptr i8, ptr %.475.i179.i, i64 %23
+  %.477.i181.i = load i64, ptr %scevgep.i180.i, align 8
+  %scevgep3.i182.i = getelementptr i8, ptr %scevgep53.i.i, i64 %23
+  %.35.pre.i33.i.i = load i64, ptr %scevgep3.i182.i, align 8
+  %24 = icmp eq i64 %.35.pre.i33.i.i, %.477.i181.i
+  %.518.not.i.i = icmp eq i64 %.395.i177.i, 1
+  %or.cond.i.i = or i1 %.518.not.i.i, %24
   br i1 %or.cond.i.i, label %B962.i.i, label %B432.endif.thread
 
 B962.i.i:
-  %exitcond.not.i.i = icmp eq i64 %.121.i150.i, %.360.i.i
-  br i1 %exitcond.not.i.i, label %B976.i.i, label %B794.i180.i
+  %exitcond.not.i.i = icmp eq i64 %.121.i146.i, %.360.i.i
+  br i1 %exitcond.not.i.i, label %B976.i.i, label %B794.i176.i
 
 B976.i.i:
   %.565.i.i = load i64, ptr %.64882.i.i, align 8
   %.567.i.i = inttoptr i64 %.565.i.i to ptr
-  %.568.i.i = getelementptr i64, ptr %.567.i.i, i64 %.35.i132.i
+  %.568.i.i = getelementptr i64, ptr %.567.i.i, i64 %.35.i128.i
   %.569.i.i = load i64, ptr %.568.i.i, align 8
-  %.572.i.i = getelementptr i8, ptr %.129.i151.i, i64 32
+  %.572.i.i = getelementptr i8, ptr %.129.i147.i, i64 32
   %.573.i.i = load i64, ptr %.572.i.i, align 8
   %.574.not.i.i = icmp eq i64 %.569.i.i, %.573.i.i
   br i1 %.574.not.i.i, label %B1248.i.i, label %B1082.i.i
@@ -661,7 +671,7 @@ B60.i.i.i:
 
 B118.preheader.i.i.i:
   %.64.i.i.i = load i64, ptr %.63.i.i.i, align 8
-  %21 = inttoptr i64 %.64.i.i.i to ptr
+  %25 = inttoptr i64 %.64.i.i.i to ptr
   br label %B118.i.i.i
 
 B118.i.i.i:
@@ -669,7 +679,7 @@ B118.i.i.i:
   %low.2.0.i.i.i = phi i64 [ %spec.select50.i.i.i, %B118.i.i.i ], [ 0, %B118.preheader.i.i.i ]
   %.55.i.i.i = add nuw nsw i64 %low.2.0.i.i.i, %high.2.0.i.i.i
   %.56.i.i.i = lshr i64 %.55.i.i.i, 1
-  %.66.i.i.i = getelementptr i64, ptr %21, i64 %.56.i.i.i
+  %.66.i.i.i = getelementptr i64, ptr %25, i64 %.56.i.i.i
   %.67.i.i.i = load i64, ptr %.66.i.i.i, align 8
   %.69.not.i.i.i = icmp sgt i64 %.67.i.i.i, %.573.i.i
   %.80.i.i.i = add nuw nsw i64 %.56.i.i.i, 1
@@ -700,54 +710,59 @@ B1148.i.i:
   %sunkaddr70.i.i = getelementptr i8, ptr %.567.i.i, i64 %sunkaddr10.i.i
   store i64 %.573.i.i, ptr %sunkaddr70.i.i, align 8
   %.649.pre.i.i = load i64, ptr %.64882.i.i, align 8
-  %.pre.i187.i = inttoptr i64 %.649.pre.i.i to ptr
+  %.pre.i183.i = inttoptr i64 %.649.pre.i.i to ptr
   br label %B1248.i.i
 
 B1248.i.i:
-  %sunkaddr.i37.pre-phi.i.i = phi ptr [ %.pre.i187.i, %B1148.i.i ], [ %.567.i.i, %B976.i.i ]
-  %.655.i188.i = phi i64 [ %.573.i.i, %B1148.i.i ], [ %.569.i.i, %B976.i.i ]
+  %sunkaddr.i37.pre-phi.i.i = phi ptr [ %.pre.i183.i, %B1148.i.i ], [ %.567.i.i, %B976.i.i ]
+  %.655.i184.i = phi i64 [ %.573.i.i, %B1148.i.i ], [ %.569.i.i, %B976.i.i ]
   %sunkaddr29.i.i = getelementptr i8, ptr %sunkaddr.i37.pre-phi.i.i, i64 %sunkaddr10.i.i
-  br i1 %.not, label %_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.i, label %_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.thread206.i
+  br i1 %.not, label %_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.i, label %_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.thread202.i
 
-_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.thread206.i:
-  store i64 %.655.i188.i, ptr %sunkaddr29.i.i, align 8
+_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.thread202.i:
+  store i64 %.655.i184.i, ptr %sunkaddr29.i.i, align 8
   br label %B272.endif.i
 
 _ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.i:
   %.35.pre.i43.i.i = load i64, ptr %sunkaddr29.i.i, align 8
-  %.not209.i = icmp eq i64 %.35.pre.i43.i.i, %.655.i188.i
-  br i1 %.not209.i, label %B272.endif.i, label %B432.endif.thread
+  %.not205.i = icmp eq i64 %.35.pre.i43.i.i, %.655.i184.i
+  br i1 %.not205.i, label %B272.endif.i, label %B432.endif.thread
 
 B272.endif.i:
-  %.155.i = load i64, ptr %.154.i4, align 8
+  %.155.i = load i64, ptr %.154.i, align 8
   %.192.i = add i64 %.155.i, -2
-  %.235108.not.i = icmp slt i64 %.192.i, 1
-  br i1 %.235108.not.i, label %B450.i, label %B344.preheader.i
+  %.235162.not.i = icmp slt i64 %.192.i, 1
+  br i1 %.235162.not.i, label %B450.endif.i, label %B344.preheader.i
 
 B344.preheader.i:
-  %22 = shl i64 %.25.i, 4
-  %23 = add i64 %22, %sunkaddr43.i.i
-  %24 = shl i64 %.25.i, 3
+  %26 = shl i64 %.25.i, 4
+  %27 = add i64 %26, %sunkaddr43.i.i
+  %28 = shl i64 %.25.i, 3
   br label %B344.i
 
 B342.backedge.i:
-  %lsr.iv.next.i = add i64 %lsr.iv.i, %24
-  %exitcond.not.i6 = icmp eq i64 %.155.i, %.248.i
-  br i1 %exitcond.not.i6, label %B450.i, label %B344.i
+  %lsr.iv.next35.i = add i64 %lsr.iv34.i, %28
+  %exitcond.not.i = icmp eq i64 %.155.i, %.248.i
+  br i1 %exitcond.not.i, label %B450.endif.i, label %B344.i
 
-_ZN7descend7engines7runtime10same_entryB2v2B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxb.exit:
-  %"$phi768.0.2.0.i.i" = phi double [ %.229.i.i, %B706.i.i ], [ %.240.i.i, %B738.i.i ]
-  %.248.i.i = fcmp une double %"$phi768.0.2.0.i.i", %.214.i.i
-  br i1 %.248.i.i, label %B432.endif.thread, label %B430.backedge
+B450.endif.i:
+  %.350.i = load i64, ptr %.349.i, align 8
+  %.430177.not.i = icmp slt i64 %.350.i, 1
+  br i1 %.430177.not.i, label %B430.backedge, label %B520.i
+
+B518.backedge.i:
+  %lsr.iv.next.i = add i64 %lsr.iv.i, %.25.i
+  %exitcond188.not.i = icmp eq i64 %.350.i, %.443.i
+  br i1 %exitcond188.not.i, label %B430.backedge, label %B520.i
 
 B532:
-  %.372 = getelementptr i8, ptr %.11, i64 208
+  %.372 = getelementptr i8, ptr %.11, i64 224
   %.373 = load i64, ptr %.372, align 8
   %.374 = icmp eq i64 %.373, 0
   br i1 %.374, label %B582, label %common.ret
 
 B582:
-  %.378 = getelementptr i8, ptr %.11, i64 192
+  %.378 = getelementptr i8, ptr %.11, i64 208
   %.379 = load i64, ptr %.378, align 8
   %.380 = icmp sgt i64 %.379, 1
   br i1 %.380, label %B632, label %B708
@@ -763,7 +778,7 @@ B708:
   %.24.i.i = icmp sgt i64 %.13.i.i, 1
   %.41.i.i = getelementptr i8, ptr %.11, i64 72
   %.42.i.i = load i64, ptr %.41.i.i, align 8
-  %25 = inttoptr i64 %.42.i.i to ptr
+  %29 = inttoptr i64 %.42.i.i to ptr
   br i1 %.24.i.i, label %B68.i.i, label %_ZN7descend7engines7runtime4workB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx23Literal_5bint_5d_280_2923Literal_5bint_5d_281_29.exit
 
 B68.i.i:
@@ -771,7 +786,7 @@ B68.i.i:
   %low.2.0.i.i = phi i64 [ %spec.select34.i.i, %B68.i.i ], [ 0, %B708 ]
   %.33.i.i = add nuw nsw i64 %low.2.0.i.i, %high.2.0.i.i
   %.34.i.i = lshr i64 %.33.i.i, 1
-  %.44.i.i = getelementptr i64, ptr %25, i64 %.34.i.i
+  %.44.i.i = getelementptr i64, ptr %29, i64 %.34.i.i
   %.45.i.i = load i64, ptr %.44.i.i, align 8
   %.47.not.i.i = icmp sgt i64 %.45.i.i, 0
   %spec.select.i.i = select i1 %.47.not.i.i, i64 %.34.i.i, i64 %high.2.0.i.i
@@ -785,7 +800,7 @@ B68.i8.i:
   %low.2.0.i10.i = phi i64 [ %spec.select34.i17.i, %B68.i8.i ], [ 0, %B68.i.i ]
   %.33.i11.i = add nuw nsw i64 %low.2.0.i10.i, %high.2.0.i9.i
   %.34.i12.i = lshr i64 %.33.i11.i, 1
-  %.44.i13.i = getelementptr i64, ptr %25, i64 %.34.i12.i
+  %.44.i13.i = getelementptr i64, ptr %29, i64 %.34.i12.i
   %.45.i14.i = load i64, ptr %.44.i13.i, align 8
   %.47.not.i15.i = icmp sgt i64 %.45.i14.i, %.12.i
   %spec.select.i16.i = select i1 %.47.not.i15.i, i64 %.34.i12.i, i64 %high.2.0.i9.i
@@ -797,107 +812,126 @@ B68.i8.i:
 _ZN7descend7engines7runtime4workB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx23Literal_5bint_5d_280_2923Literal_5bint_5d_281_29.exit:
   %low.4.1.i22.i = phi i64 [ 0, %B708 ], [ %spec.select34.i.i, %B68.i8.i ]
   %low.4.1.i4.i = phi i64 [ 0, %B708 ], [ %spec.select34.i17.i, %B68.i8.i ]
-  %.162.i = getelementptr i64, ptr %25, i64 %low.4.1.i22.i
+  %.162.i = getelementptr i64, ptr %29, i64 %low.4.1.i22.i
   %.163.i = load i64, ptr %.162.i, align 8
   %.164.i = sub nsw i64 0, %.163.i
-  %.171.i = getelementptr i64, ptr %25, i64 %low.4.1.i4.i
+  %.171.i = getelementptr i64, ptr %29, i64 %low.4.1.i4.i
   %.172.i = load i64, ptr %.171.i, align 8
   %.173.i = sub nsw i64 %.12.i, %.172.i
   %.221.i = and i64 %.164.i, -1024
-  %.279.i = getelementptr i8, ptr %.11, i64 184
+  %.279.i = getelementptr i8, ptr %.11, i64 200
   %.280.i = load i64, ptr %.279.i, align 8
   %.286.i = inttoptr i64 %.280.i to ptr
   tail call void %.286.i(i64 %arg.job, i64 %low.4.1.i22.i, i64 %.221.i, i64 %low.4.1.i4.i, i64 %.173.i)
   br label %B742
 
 B742:
-  %.10.i6 = load i64, ptr %.11, align 8
-  %.14.i = load i64, ptr %sunkaddr45, align 8
-  %.23.i = getelementptr i8, ptr %.11, i64 8
-  %.24.i = load i64, ptr %.23.i, align 8
-  %.26.i = mul nsw i64 %.24.i, %.10.i6
-  %.108111.not.i = icmp slt i64 %.26.i, 1
-  br i1 %.108111.not.i, label %B274.i, label %B164.lr.ph.i
+  %.10.i = load i64, ptr %.11, align 8
+  %.14.i = load i64, ptr %sunkaddr39, align 8
+  %.23.i7 = getelementptr i8, ptr %.11, i64 8
+  %.24.i = load i64, ptr %.23.i7, align 8
+  %.26.i = mul nsw i64 %.24.i, %.10.i
+  %.108156.not.i = icmp slt i64 %.26.i, 1
+  br i1 %.108156.not.i, label %B274.endif.i, label %B164.lr.ph.i
 
 B164.lr.ph.i:
-  %.154.i = shl nsw i64 %.10.i6, 1
-  %sunkaddr51 = getelementptr i8, ptr %.11, i64 32
+  %.154.i8 = shl nsw i64 %.10.i, 1
+  %sunkaddr9.i = getelementptr i8, ptr %.11, i64 32
   br label %B164.i
 
 B164.i:
-  %.114110112.i = phi i64 [ 0, %B164.lr.ph.i ], [ %.121.i, %B272.i ]
-  %.121.i = add nuw i64 %.114110112.i, 1
-  %.151.i = icmp slt i64 %.114110112.i, %.10.i6
-  %.156.i = icmp sge i64 %.114110112.i, %.154.i
+  %.114155157.i = phi i64 [ 0, %B164.lr.ph.i ], [ %.121.i, %B272.i ]
+  %.121.i = add nuw i64 %.114155157.i, 1
+  %.151.i = icmp slt i64 %.114155157.i, %.10.i
+  %.156.i = icmp sge i64 %.114155157.i, %.154.i8
   %or.cond.i = select i1 %.151.i, i1 true, i1 %.156.i
   br i1 %or.cond.i, label %B196.i, label %B272.i
 
 B196.i:
-  %.162.i8 = load i64, ptr %sunkaddr51, align 8
-  %.163.i9 = inttoptr i64 %.162.i8 to ptr
-  %26 = shl i64 %.114110112.i, 3
-  %scevgep3.i = getelementptr i8, ptr %.163.i9, i64 %26
-  %.165.i = load i64, ptr %scevgep3.i, align 8
+  %.162.i12 = load i64, ptr %sunkaddr9.i, align 8
+  %.163.i13 = inttoptr i64 %.162.i12 to ptr
+  %30 = shl i64 %.114155157.i, 3
+  %scevgep5.i = getelementptr i8, ptr %.163.i13, i64 %30
+  %.165.i = load i64, ptr %scevgep5.i, align 8
   %.169.i = add nsw i64 %.165.i, %.14.i
   %.170.i = tail call ptr @descend_bump_version(i64 %.169.i)
   br label %B272.i
 
 B272.i:
-  %exitcond.not.i = icmp eq i64 %.26.i, %.121.i
-  br i1 %exitcond.not.i, label %B274.i, label %B164.i
+  %exitcond.not.i9 = icmp eq i64 %.26.i, %.121.i
+  br i1 %exitcond.not.i9, label %B274.endif.i, label %B164.i
 
-B274.i:
+B274.endif.i:
   %.181.i = getelementptr i8, ptr %.11, i64 96
   %.182.i = load i64, ptr %.181.i, align 8
-  %.183.not.i = icmp eq i64 %.182.i, 0
-  %.267117.not.i = icmp slt i64 %.10.i6, 1
-  %or.cond123.i = or i1 %.267117.not.i, %.183.not.i
-  br i1 %or.cond123.i, label %common.ret, label %B348.i.preheader
+  %.262173.not.i = icmp slt i64 %.182.i, 1
+  %.383162.not.i = icmp slt i64 %.10.i, 1
+  %or.cond1.i = or i1 %.383162.not.i, %.262173.not.i
+  br i1 %or.cond1.i, label %common.ret, label %B344.endif.us.preheader.i
 
-B348.i.preheader:
-  %sunkaddr55 = getelementptr i8, ptr %.11, i64 88
-  %sunkaddr57 = getelementptr i8, ptr %.11, i64 128
-  %sunkaddr59 = getelementptr i8, ptr %.11, i64 104
-  br label %B348.i
+B344.endif.us.preheader.i:
+  %31 = shl i64 %.10.i, 3
+  %sunkaddr13.i = getelementptr i8, ptr %.11, i64 104
+  %sunkaddr17.i = getelementptr i8, ptr %.11, i64 88
+  %sunkaddr19.i = getelementptr i8, ptr %.11, i64 144
+  %sunkaddr21.i = getelementptr i8, ptr %.11, i64 136
+  %sunkaddr23.i = getelementptr i8, ptr %.11, i64 112
+  br label %B344.endif.us.i
 
-B348.i:
-  %.273116118.i = phi i64 [ %.280.i7, %B707.i ], [ 0, %B348.i.preheader ]
-  %.280.i7 = add nuw nsw i64 %.273116118.i, 1
-  %.312.i = load i64, ptr %.181.i, align 8
-  %.313.i = inttoptr i64 %.312.i to ptr
-  %27 = shl i64 %.273116118.i, 3
-  %scevgep2.i = getelementptr i8, ptr %.313.i, i64 %27
-  %.315.i = load i64, ptr %scevgep2.i, align 8
-  %.317.i = add nsw i64 %.315.i, %.14.i
-  %.318.i = tail call ptr @descend_bump_version(i64 %.317.i)
-  %.323.i = load i64, ptr %sunkaddr55, align 8
-  %.324.i = inttoptr i64 %.323.i to ptr
-  %scevgep41 = getelementptr i8, ptr %.324.i, i64 %27
-  %.326.i = load i64, ptr %scevgep41, align 8
-  %.327.i = inttoptr i64 %.326.i to ptr
-  %.329.i = load double, ptr %.327.i, align 8
-  %.336.i = load i64, ptr %sunkaddr57, align 8
-  %.337.not.i = icmp eq i64 %.336.i, 0
-  %.360.i = load i64, ptr %sunkaddr59, align 8
-  %.361.i = inttoptr i64 %.360.i to ptr
-  %scevgep = getelementptr i8, ptr %.361.i, i64 %27
-  %.363.i = load i64, ptr %scevgep, align 8
-  br i1 %.337.not.i, label %B626.i, label %B550.i
+B344.endif.us.i:
+  %lsr.iv.i10 = phi i64 [ 0, %B344.endif.us.preheader.i ], [ %lsr.iv.next.i11, %B376.B342.loopexit_crit_edge.us.i ]
+  %.268168174.us.i = phi i64 [ 0, %B344.endif.us.preheader.i ], [ %.275.us.i, %B376.B342.loopexit_crit_edge.us.i ]
+  br label %B378.us.i
 
-B550.i:
-  %.350.i = inttoptr i64 %.363.i to ptr
-  store double %.329.i, ptr %.350.i, align 8
-  br label %B707.i
+B378.us.i:
+  %.389161163.us.i = phi i64 [ 0, %B344.endif.us.i ], [ %.396.us.i, %B805.us.i ]
+  %.396.us.i = add nuw nsw i64 %.389161163.us.i, 1
+  %.432.us.i = load i64, ptr %sunkaddr13.i, align 8
+  %.433.us.i = inttoptr i64 %.432.us.i to ptr
+  %scevgep3.i = getelementptr i8, ptr %.433.us.i, i64 %lsr.iv.i10
+  %32 = shl i64 %.389161163.us.i, 3
+  %scevgep4.i = getelementptr i8, ptr %scevgep3.i, i64 %32
+  %.435.us.i = load i64, ptr %scevgep4.i, align 8
+  %.437.us.i = add nsw i64 %.435.us.i, %.14.i
+  %.438.us.i = tail call ptr @descend_bump_version(i64 %.437.us.i)
+  %.443.us.i = load i64, ptr %sunkaddr17.i, align 8
+  %.444.us.i = inttoptr i64 %.443.us.i to ptr
+  %scevgep7.i = getelementptr i8, ptr %.444.us.i, i64 %32
+  %.446.us.i = load i64, ptr %scevgep7.i, align 8
+  %.450.us.i = load i64, ptr %sunkaddr19.i, align 8
+  %.453.us.i = inttoptr i64 %.446.us.i to ptr
+  %33 = getelementptr double, ptr %.453.us.i, i64 %.450.us.i
+  %.454.us.i = getelementptr double, ptr %33, i64 %.268168174.us.i
+  %.455.us.i = load double, ptr %.454.us.i, align 8
+  %.462.us.i = load i64, ptr %sunkaddr21.i, align 8
+  %.463.not.us.i = icmp eq i64 %.462.us.i, 0
+  %.496.us.i = load i64, ptr %sunkaddr23.i, align 8
+  %.497.us.i = inttoptr i64 %.496.us.i to ptr
+  %scevgep1.i = getelementptr i8, ptr %.497.us.i, i64 %lsr.iv.i10
+  %scevgep6.i = getelementptr i8, ptr %scevgep1.i, i64 %32
+  %.499.us.i = load i64, ptr %scevgep6.i, align 8
+  br i1 %.463.not.us.i, label %B714.us.i, label %B626.us.i
 
-B626.i:
-  %.367.i = fptrunc double %.329.i to float
-  %.368.i = inttoptr i64 %.363.i to ptr
-  store float %.367.i, ptr %.368.i, align 4
-  br label %B707.i
+B626.us.i:
+  %.480.us.i = inttoptr i64 %.499.us.i to ptr
+  store double %.455.us.i, ptr %.480.us.i, align 8
+  br label %B805.us.i
 
-B707.i:
-  %exitcond122.not.i = icmp eq i64 %.10.i6, %.280.i7
-  br i1 %exitcond122.not.i, label %common.ret, label %B348.i
+B714.us.i:
+  %.501.us.i = fptrunc double %.455.us.i to float
+  %.502.us.i = inttoptr i64 %.499.us.i to ptr
+  store float %.501.us.i, ptr %.502.us.i, align 4
+  br label %B805.us.i
+
+B805.us.i:
+  %exitcond184.not.i = icmp eq i64 %.10.i, %.396.us.i
+  br i1 %exitcond184.not.i, label %B376.B342.loopexit_crit_edge.us.i, label %B378.us.i
+
+B376.B342.loopexit_crit_edge.us.i:
+  %.275.us.i = add nuw nsw i64 %.268168174.us.i, 1
+  %lsr.iv.next.i11 = add i64 %lsr.iv.i10, %31
+  %exitcond185.not.i = icmp eq i64 %.275.us.i, %.182.i
+  br i1 %exitcond185.not.i, label %common.ret, label %B344.endif.us.i
 
 B362.endif:
   %.184 = load i64, ptr %.11, align 8
@@ -907,24 +941,26 @@ B362.endif:
 B432.lr.ph:
   %.not = icmp eq i64 %.13, 0
   %.39.i = getelementptr i8, ptr %.11, i64 32
-  %.42.i.i2 = getelementptr i8, ptr %.11, i64 40
-  %.50.i.i = getelementptr i8, ptr %.11, i64 224
-  %.112.i.i = getelementptr i8, ptr %.11, i64 232
+  %.42.i.i1 = getelementptr i8, ptr %.11, i64 40
+  %.50.i.i = getelementptr i8, ptr %.11, i64 240
+  %.112.i.i = getelementptr i8, ptr %.11, i64 248
   %.117.i.i = getelementptr i8, ptr %.11, i64 56
   %.174.i.i = getelementptr i8, ptr %.11, i64 48
   %.23771.i.i = getelementptr i8, ptr %.11, i64 64
   %.64882.i.i = getelementptr i8, ptr %.11, i64 24
-  %.35.i35.i.i = getelementptr i8, ptr %.11, i64 160
-  %.63.i.i.i = getelementptr i8, ptr %.11, i64 176
+  %.35.i35.i.i = getelementptr i8, ptr %.11, i64 176
+  %.63.i.i.i = getelementptr i8, ptr %.11, i64 192
   %.139.i.i.i = getelementptr i8, ptr %.11, i64 80
-  %.153.i.i.i = getelementptr i8, ptr %.11, i64 168
-  %.154.i4 = getelementptr i8, ptr %.11, i64 8
-  %.351.i = getelementptr i8, ptr %.11, i64 96
-  %sunkaddr29.i = getelementptr i8, ptr %.11, i64 112
-  %sunkaddr33.i = getelementptr i8, ptr %.11, i64 120
-  %.194.i.i = getelementptr i8, ptr %.11, i64 104
-  %.204.i.i = getelementptr i8, ptr %.11, i64 88
-  %.220.i.i = getelementptr i8, ptr %.11, i64 128
+  %.153.i.i.i = getelementptr i8, ptr %.11, i64 184
+  %.154.i = getelementptr i8, ptr %.11, i64 8
+  %.349.i = getelementptr i8, ptr %.11, i64 96
+  %sunkaddr26.i = getelementptr i8, ptr %.11, i64 104
+  %sunkaddr34.i = getelementptr i8, ptr %.11, i64 120
+  %sunkaddr38.i = getelementptr i8, ptr %.11, i64 128
+  %sunkaddr42.i = getelementptr i8, ptr %.11, i64 112
+  %sunkaddr44.i = getelementptr i8, ptr %.11, i64 88
+  %sunkaddr46.i = getelementptr i8, ptr %.11, i64 144
+  %sunkaddr50.i = getelementptr i8, ptr %.11, i64 136
   br label %B432
 
 B430.backedge:
@@ -932,7 +968,7 @@ B430.backedge:
   br i1 %exitcond148.not, label %B532, label %B432
 
 B432.endif.thread:
-  %.353 = getelementptr i8, ptr %.11, i64 240
+  %.353 = getelementptr i8, ptr %.11, i64 256
   store i64 %.270137140, ptr %.353, align 8
   br label %common.ret
 }
@@ -1102,7 +1138,7 @@ _ZN7descend7engines7runtime4workB3v15B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_
   %.225.i = icmp slt i64 %quot.1.0.i, %.12.i
   %.269.i = and i64 %.173.i, -1024
   %stop.2.0.i = select i1 %.225.i, i64 %.269.i, i64 %.173.i
-  %.279.i = getelementptr i8, ptr %.10.i, i64 184
+  %.279.i = getelementptr i8, ptr %.10.i, i64 200
   %.280.i = load i64, ptr %.279.i, align 8
   %.286.i = inttoptr i64 %.280.i to ptr
   tail call void %.286.i(i64 %arg.job, i64 %low.4.1.i22.i, i64 %.221.i, i64 %low.4.1.i4.i, i64 %stop.2.0.i)

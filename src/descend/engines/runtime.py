@@ -31,18 +31,19 @@ from .layout import (
     KERNEL,
     KEYS,
     KEYS_AT,
+    NUMBER_DATA,
+    NUMBER_DOUBLE,
+    NUMBER_DTYPE,
+    NUMBER_KEYS,
+    NUMBER_OBJECTS,
+    NUMBERS,
+    NUMBERS_AT,
     OBJECTS,
     RANKS,
     RECORD,
     ROW,
     SCRATCH,
     STARTS,
-    STEP_DATA,
-    STEP_DOUBLE,
-    STEP_DTYPE,
-    STEP_KEYS,
-    STEP_NUMBER,
-    STEPS,
     THREADS,
     TOTAL,
     UNDEFINED,
@@ -127,19 +128,19 @@ def same_tensor(job, tensor, column, i, record):
 
 
 @helper
-def same_step(job, i, record):
-    """Does the step tensor hold the number before this one? Notes where its value lies."""
-    tensor, answer = at(job, STEPS, i) + get(job, IMPL_AT), get(job, SCRATCH)
-    if not agree(job, STEP_KEYS, get(get(tensor, 0) + get(job, KEYS_AT), 0), record):
+def same_number(job, place, i, k, record):
+    """Does number k of an entry, a step count for example, have the value before this step? Notes where it lies."""
+    tensor, answer = at(job, NUMBER_OBJECTS, place) + get(job, IMPL_AT), get(job, SCRATCH)
+    if not agree(job, NUMBER_KEYS, get(get(tensor, 0) + get(job, KEYS_AT), 0), record):
         return False
     put(answer, 0, 0)
     failed = ask_dtype(tensor, answer) | ask_data(tensor, answer + 8)
-    if failed or not agree(job, STEP_DTYPE, get(answer, 0), record):
+    if failed or not agree(job, NUMBER_DTYPE, get(answer, 0), record):
         return False
     data = get(answer, 1)
-    put(get(job, STEP_DATA), i, data)
-    before = load_float64(at(job, ROW, i), STEP_NUMBER) - 1.0
-    return (load_float64(data, 0) if get(job, STEP_DOUBLE) else load_float32(data, 0)) == before
+    put(get(job, NUMBER_DATA), place, data)
+    before = load_float64(at(job, ROW, i), get(job, NUMBERS_AT) + get(job, NUMBERS) + k)
+    return (load_float64(data, 0) if get(job, NUMBER_DOUBLE) else load_float32(data, 0)) == before
 
 
 @helper
@@ -152,7 +153,10 @@ def same_entry(job, i, record):
     for column in range(2, get(job, COLUMNS)):
         if not same_tensor(job, at(job, OBJECTS, column * n + i) + impl_at, column, i, record):
             return False
-    return get(job, STEPS) == 0 or same_step(job, i, record)
+    for k in range(get(job, NUMBERS)):
+        if not same_number(job, k * n + i, i, k, record):
+            return False
+    return True
 
 
 @helper
@@ -188,19 +192,19 @@ def worker(job):
 
 @helper
 def finish(job):
-    """Tell autograd what was written, and count the step."""
+    """Tell autograd what was written, and write the numbers kept per parameter."""
     n, impl_at = get(job, ENTRIES), get(job, IMPL_AT)
     for place in range(get(job, COLUMNS) * n):
         if place < n or place >= 2 * n:  # all but the gradients
             bump_version(at(job, OBJECTS, place) + impl_at)
-    if get(job, STEPS):
+    for k in range(get(job, NUMBERS)):
         for i in range(n):
-            bump_version(at(job, STEPS, i) + impl_at)
-            number = load_float64(at(job, ROW, i), STEP_NUMBER)
-            if get(job, STEP_DOUBLE):
-                store_float64(at(job, STEP_DATA, i), 0, number)
+            bump_version(at(job, NUMBER_OBJECTS, k * n + i) + impl_at)
+            number = load_float64(at(job, ROW, i), get(job, NUMBERS_AT) + k)
+            if get(job, NUMBER_DOUBLE):
+                store_float64(at(job, NUMBER_DATA, k * n + i), 0, number)
             else:
-                store_float32(at(job, STEP_DATA, i), 0, number)
+                store_float32(at(job, NUMBER_DATA, k * n + i), 0, number)
 
 
 def launch(job, worker_address):

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..rules import Rule
 from ..rules.check import VOCABULARY, is_presence_test
-from .layout import SCALARS
+from .layout import KEEP, L2, SCALARS, SCALE
 
 _HEAD = '''"""Kernel written by descend; see descend/engines/source.py. {title}"""
 
@@ -106,7 +106,7 @@ def kernel_source(variant: Variant) -> str:
         f"at_{name} = at(job, ADDRESSES, {column} * n + entry) + size_{dtype} * begin"
         for column, (name, dtype) in enumerate(variant.stored)
     ]
-    used = [("scale", 1, variant.scale), ("keep", 2, variant.keep), ("l2", 3, variant.l2)]
+    used = [("scale", SCALE, variant.scale), ("keep", KEEP, variant.keep), ("l2", L2, variant.l2)]
     setup += [f"{name} = scalar(row, {word})" for name, word, there in used if there]
     setup += [f"{rename(name)} = scalar(row, {SCALARS + i})" for i, name in enumerate(variant.scalars)]
     if variant.l2:

@@ -115,7 +115,7 @@ class Optimizer(torch.optim.Optimizer):
                 group.setdefault(name, value)
             if group.get("fused"):
                 self._step_supports_amp_scaling = True
-        checkpoint.steps_as_tensors(self)
+        checkpoint.numbers_as_tensors(self)
 
     # Options that torch added over the years, with the value that older checkpoints mean by leaving them out.
     _later_options: ClassVar[dict[str, Any]] = {"maximize": False, "foreach": None, "differentiable": False}

@@ -121,13 +121,15 @@ def _like(param: Tensor, value: Tensor) -> Tensor:
     return value.detach().to(param.device, copy=True)
 
 
-def steps_as_tensors(optimizer: Optimizer) -> None:
+def numbers_as_tensors(optimizer: Optimizer) -> None:
     """Old checkpoints hold step counts as Python numbers; make them tensors, as torch does."""
-    if optimizer.rule.counts_steps:
-        for group in optimizer.param_groups:
-            for param in group["params"]:
-                state = optimizer.state.get(param)
-                if state and not isinstance(state.get("step"), Tensor):
+    for group in optimizer.param_groups:
+        for param in group["params"]:
+            state = optimizer.state.get(param)
+            for key in optimizer.rule.numbers:
+                if state and not isinstance(state.get(key), Tensor):
                     device = param.device if group.get("capturable") or group.get("fused") else "cpu"
                     dtype = _get_scalar_dtype(group.get("fused"))
-                    state["step"] = torch.tensor(float(state.get("step", 0)), dtype=dtype, device=device)
+                    first = optimizer.rule.memory.get(key, 0.0)
+                    value = state.get(key, group[first] if isinstance(first, str) else first)
+                    state[key] = torch.tensor(float(value), dtype=dtype, device=device)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim.optimizer import _get_capturable_supported_devices, _get_scalar_dtype
 
 from ..engines.job import Job, Row
-from .resolved import Group
+from .resolved import Options, Resolver
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -73,15 +73,16 @@ class Collection:
         self.optimizer = optimizer
         self.jobs: list[Job] = []
         self.idle: list[Tensor] = []
-        self.groups: list[Group] = []
         self.new_state: dict[Tensor, dict[str, Tensor]] = {}
-        self._rows: dict[tuple[int, int], Row] = {}
+        self._rows: dict[Any, Row] = {}
         self._times: dict[Tensor, int] = {}  # a parameter may stand in a group twice
+        self.values = [optimizer._read(group) for group in optimizer.param_groups]
+        resolver = Resolver(optimizer)
+        self.options = [
+            resolver.options(group, values) for group, values in zip(optimizer.param_groups, self.values, strict=True)
+        ]
         for number, group in enumerate(optimizer.param_groups):
-            optimizer._check_group(group)
-            known = Group(optimizer.rule, group, optimizer._read(group))
-            self.groups.append(known)
-            for i, param in enumerate(known.params):
+            for i, param in enumerate(group["params"]):
                 grad = param.detach() if with_idle and param.grad is None else param.grad
                 if grad is None:
                     self.idle.append(param)
@@ -89,48 +90,62 @@ class Collection:
                     name = name_of(group, number, i)
                     _refuse_parameter(param, name)
                     _refuse_gradient(optimizer, group, param, grad, name)
-                    self.jobs.append(self._job(group, known, number, param, grad, name))
+                    self.jobs.append(self._job(number, group, param, grad, name))
 
-    def _job(self, group: Mapping[str, Any], known: Group, number: int, param: Tensor, grad: Tensor, name: str) -> Job:
-        rule, state = self.optimizer.rule, self.optimizer.state.get(param, {})
+    def _job(self, number: int, group: Mapping[str, Any], param: Tensor, grad: Tensor, name: str) -> Job:
+        rule, options, state = self.optimizer.rule, self.options[number], self.optimizer.state.get(param, {})
         new = self.new_state.setdefault(param, {})
         again = self._times.get(param, 0)
         self._times[param] = again + 1
-        step = self._step(group, param, state, new)
-        buffers = [self._buffer(key, known, param, state, new, name) for key in rule.buffers]
-        if step is not None:
-            t = int(step.item()) + 1 + again
+        numbers = tuple(self._number(key, options, group, param, state, new) for key in rule.numbers)
+        buffers = [self._buffer(key, options, param, state, new, name) for key in rule.buffers]
+        held = [tensor.item() for tensor in numbers]
+        if rule.counts_steps:
+            t = int(held[0]) + 1 + again
         else:
             t = 1 if new else 2
-        if (number, t) not in self._rows:
-            self._rows[number, t] = known.row(rule, number, t)
-        return Job(param, grad, tuple(buffers), step, self._rows[number, t], name)
+        memory = dict(zip(rule.memory, held[rule.counts_steps :], strict=True))
+        key = (id(options), t, *memory.values())
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = options.row(rule, number, t, memory)
+        elif row.members[-1] != number:
+            row.members.append(number)
+        return Job(param, grad, tuple(buffers), numbers, row, name)
 
-    def _step(
-        self, group: Mapping[str, Any], param: Tensor, state: Mapping[str, Any], new: dict[str, Tensor]
-    ) -> Tensor | None:
-        """The parameter's step count, made if it is not there (first, as torch orders state)."""
-        if not self.optimizer.rule.counts_steps:
-            return None
-        step = state.get("step", new.get("step"))
-        if not isinstance(step, Tensor):
-            device = param.device if group.get("capturable") or group.get("fused") else "cpu"
-            new["step"] = torch.tensor(float(step or 0), dtype=_get_scalar_dtype(group.get("fused")), device=device)
-            return new["step"]
-        return step
+    def _number(
+        self,
+        key: str,
+        options: Options,
+        group: Mapping[str, Any],
+        param: Tensor,
+        state: Mapping[str, Any],
+        new: dict[str, Tensor],
+    ) -> Tensor:
+        """A number that the parameter keeps, its step count for example, made if it is not there."""
+        value = state.get(key, new.get(key))
+        if isinstance(value, Tensor):
+            return value
+        if value is None:
+            first = self.optimizer.rule.memory.get(key, 0.0)
+            value = options.hyper[first] if isinstance(first, str) else first
+        on_device = group.get("capturable") or group.get("fused") or key in self.optimizer.rule.memory
+        dtype = _get_scalar_dtype(group.get("fused"))
+        new[key] = torch.tensor(float(value), dtype=dtype, device=param.device if on_device else "cpu")
+        return new[key]
 
     def _buffer(
-        self, key: str, known: Group, param: Tensor, state: Mapping[str, Any], new: dict[str, Tensor], name: str
+        self, key: str, options: Options, param: Tensor, state: Mapping[str, Any], new: dict[str, Tensor], name: str
     ) -> Tensor | None:
         """One of the parameter's buffers, made if it is switched on and not there."""
-        if key not in known.present:
+        if key not in options.present:
             return None
         tensor = state.get(key)
         if tensor is None:
             tensor = new.get(key)
         if tensor is None:
             init = self.optimizer.rule.buffers[key].init
-            tensor = new[key] = _filled(param, float(known.hyper[init] if isinstance(init, str) else init))
+            tensor = new[key] = _filled(param, float(options.hyper[init] if isinstance(init, str) else init))
         elif tensor.shape != param.shape:
             raise RuntimeError(
                 f"{name}: state {key!r} has shape {tuple(tensor.shape)}, the parameter {tuple(param.shape)}; "

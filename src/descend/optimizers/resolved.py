@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from ..engines.job import Row
 from ..rules import Rule
+
+if TYPE_CHECKING:
+    from .base import Optimizer
 
 # Options that act on the step outside the rule; those that a class does not have are at these values.
 _AROUND = {
@@ -34,16 +37,13 @@ def _may_change_in_place(value: Any) -> bool:
     return isinstance(value, (Tensor, list)) or (isinstance(value, tuple) and any(map(_may_change_in_place, value)))
 
 
-class Group:
-    """A parameter group with its options resolved: what the rule's scalars and the prologue are made of."""
+class Options:
+    """The options of a group, or of several with equal ones: what the rule's scalars and the prologue are made of."""
 
-    __slots__ = ("hyper", "inputs", "keep", "l2", "moving", "params", "present", "scale", "values")
+    __slots__ = ("hyper", "inputs", "keep", "l2", "present", "scale")
 
-    def __init__(self, rule: Rule, group: Mapping[str, Any], values: tuple[Any, ...]) -> None:
+    def __init__(self, rule: Rule, group: Mapping[str, Any]) -> None:
         keep_graph = bool(group.get("differentiable"))
-        self.params: list[Tensor] = list(group["params"])
-        self.values = values
-        self.moving = any(map(_may_change_in_place, values[:-1]))
         hyper = {name: _plain(group[name], keep_graph) for name in rule.hyperparameters}
         around = {name: _plain(group.get(name, other), keep_graph) for name, other in _AROUND.items()}
         self.hyper = hyper
@@ -68,12 +68,43 @@ class Group:
             isinstance(self.l2, Tensor) or self.l2 != 0,
         )
 
-    def row(self, rule: Rule, index: int, t: int) -> Row:
-        """The scalars of this group at step t."""
-        return Row(index, t, rule.scalars(t, **self.inputs), self.scale, self.keep, self.l2)
+    def row(self, rule: Rule, number: int, t: int, memory: dict[str, float]) -> Row:
+        """The scalars of group `number` at step t."""
+        return Row([number], t, memory, rule.scalars(t, **self.inputs, **memory), self.scale, self.keep, self.l2)
 
 
-def reader(rule: Rule, defaults: Mapping[str, Any]) -> itemgetter[Any]:
+class Resolver:
+    """Options of groups: checked, resolved, and shared between groups whose values are equal."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self._known: dict[Any, Options] = {}
+
+    def options(self, group: dict[str, Any], values: tuple[Any, ...]) -> Options:
+        """The group's options.
+
+        Args:
+            group: a parameter group.
+            values: what the reader reads from it.
+
+        Raises:
+            ValueError, TypeError: a value is not allowed.
+        """
+        try:
+            known = self._known.get(values)
+        except TypeError:  # betas in a list, for example
+            known, values = None, (object(),)
+        if known is None:
+            self.optimizer._check_group(group)
+            known = self._known[values] = Options(self.optimizer.rule, group)
+        return known
+
+
+def moves(values: tuple[Any, ...]) -> bool:
+    """Whether an option may be changed in place, unseen by a comparison with itself."""
+    return any(map(_may_change_in_place, values))
+
+
+def reader(rule: Rule, defaults: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     """Reads from a group every option that the step depends on, as one tuple."""
-    names = [n for n in (*rule.hyperparameters, *_AROUND) if n in defaults]
-    return itemgetter(*names, "params")
+    return itemgetter(*dict.fromkeys(n for n in (*rule.hyperparameters, *_AROUND) if n in defaults))

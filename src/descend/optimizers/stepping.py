@@ -6,17 +6,17 @@ groups, options and state are what they were; native code itself looks at the te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
 from itertools import chain
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
-from ..engines.job import Job
 from ..engines.plan import Plan
 from .collecting import Collection
-from .resolved import Group
+from .resolved import Resolver, moves
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -30,17 +30,20 @@ class Repeater:
     Args:
         optimizer: after its step.
         plan: what that step ran.
-        groups: as resolved for it.
-        jobs: what it updated.
+        found: what it was made from.
     """
 
-    def __init__(self, optimizer: Optimizer, plan: Plan, groups: list[Group], jobs: Sequence[Job]) -> None:
-        self.rule, self.plan, self.groups, self.read = optimizer.rule, plan, groups, optimizer._read
+    def __init__(self, optimizer: Optimizer, plan: Plan, found: Collection) -> None:
+        self.rule, self.plan, self.read = optimizer.rule, plan, optimizer._read
+        self.values, self.options = found.values, found.options
+        self.moving = any(map(moves, found.values))
+        lists = [group["params"] for group in optimizer.param_groups]
+        self.lengths, self.params = list(map(len, lists)), list(chain.from_iterable(lists))
         self.state = optimizer.state
-        self.tensors = (
-            [t for inner in self.state.values() for t in inner.values()] if any(map(self._kept, jobs)) else []
-        )
+        keeps = any(job.numbers or any(b is not None for b in job.buffers) for job in found.jobs)
+        self.tensors = [t for inner in self.state.values() for t in inner.values()] if keeps else []
         self.settled = False  # rows of rules that do not count steps are the same from the second step on
+        self.double = any(n.dtype == torch.float64 for job in found.jobs for n in job.numbers)
 
     def run(self, optimizer: Optimizer) -> bool:
         """Step; False, with nothing changed, if anything is not as it was.
@@ -49,33 +52,37 @@ class Repeater:
             ValueError: an option was set to a value that is not allowed.
         """
         groups = optimizer.param_groups
-        if len(groups) != len(self.groups):
+        lists = [group["params"] for group in groups]
+        if list(map(len, lists)) != self.lengths or not all(map(is_, chain.from_iterable(lists), self.params)):
             return False
-        fresh = not self.settled
-        for group, known in zip(groups, self.groups):  # noqa: B905  (lengths compared above)
-            try:
-                values = self.read(group)
-            except KeyError:
-                return False
-            params = values[-1]
-            if len(params) != len(known.params) or not all(map(is_, params, known.params)):
-                return False
-            if known.moving or values != known.values:
-                optimizer._check_group(group)
-                shape = known.shape()
-                known.__init__(self.rule, group, values)  # type: ignore[misc]
-                if shape != known.shape():
-                    return False
-                fresh = True
         if self.tensors and not self._same_state(optimizer.state):
             return False
-        if fresh:
-            self.refresh()
-        return self.plan.run(fresh)
+        try:
+            values = list(map(self.read, groups))
+        except KeyError:
+            return False
+        changed = self.moving or values != self.values
+        if changed and not self._resolve(optimizer, values):
+            return False
+        if changed or not self.settled:
+            self._refresh()
+            return self.plan.run()
+        return self.plan.run(new_scalars=False)
 
-    @staticmethod
-    def _kept(job: Job) -> bool:
-        return job.step is not None or any(b is not None for b in job.buffers)
+    def _resolve(self, optimizer: Optimizer, values: list[tuple[Any, ...]]) -> bool:
+        """Take over changed options; False if they need other kernels, or groups that shared a row differ now."""
+        resolver, options = Resolver(optimizer), list(self.options)
+        for i, (now, before, group) in enumerate(zip(values, self.values, optimizer.param_groups, strict=True)):
+            if self.moving or now != before:
+                options[i] = resolver.options(group, now)
+                if options[i].shape() != self.options[i].shape():
+                    return False
+        for row in self.plan.rows:
+            first = row.members[0]
+            if any(options[i] is not options[first] for i in row.members):
+                return False
+        self.values, self.options = values, options
+        return True
 
     def _same_state(self, state: dict[Tensor, Any]) -> bool:
         """Whether every entry of every parameter's state is the object it was."""
@@ -85,15 +92,22 @@ class Repeater:
         except TypeError:  # somebody's own kind of state
             return False
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         """Scalars of the next step for every row."""
-        scalars, counts, known = self.rule.scalars, self.rule.counts_steps, self.groups
+        scalars, counts = self.rule.scalars, self.rule.counts_steps
         for row in self.plan.rows:
+            options = self.options[row.members[0]]
             row.t = row.t + 1 if counts else 2
-            group = known[row.group]
-            row.scalars = scalars(row.t, **group.inputs)
-            row.scale, row.keep, row.l2 = group.scale, group.keep, group.l2
+            if row.memory:
+                row.memory = {key: self._as_stored(row.scalars[key]) for key in row.memory}
+                row.scalars = scalars(row.t, **options.inputs, **row.memory)
+            else:
+                row.scalars = scalars(row.t, **options.inputs)
+            row.scale, row.keep, row.l2 = options.scale, options.keep, options.l2
         self.settled = not counts
+
+    def _as_stored(self, value: float) -> float:
+        return value if self.double else ctypes.c_float(value).value
 
 
 def step_anew(optimizer: Optimizer) -> Repeater | None:
@@ -111,7 +125,7 @@ def step_anew(optimizer: Optimizer) -> Repeater | None:
     for param, new in found.new_state.items():
         if new:
             optimizer.state[param].update(new)
-    return Repeater(optimizer, plan, found.groups, found.jobs) if plan.reusable else None
+    return Repeater(optimizer, plan, found) if plan.reusable else None
 
 
 def materialize(optimizer: Optimizer) -> None:

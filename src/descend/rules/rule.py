@@ -45,6 +45,8 @@ class Rule:
             plain arithmetic in float64. None means that the scalar is absent.
         buffers: the buffers in the order of the arguments, by torch's state names.
         counts_steps: keep `state["step"]`. If False, t is 1 in the step that makes a parameter's buffers, and 2 after.
+        memory: numbers that each parameter keeps from step to step beside the count, with their initial values (a
+            number or the name of a hyperparameter). `scalars` takes them by keyword and returns their new values.
         sparse: None refuses sparse gradients. Otherwise buffers that change only where the gradient is not zero: with
             no other buffer present a sparse gradient updates the rows it holds; else it is made dense.
 
@@ -64,10 +66,12 @@ class Rule:
     scalars: Callable[..., dict[str, Any]]
     buffers: Mapping[str, Buffer] = field(default_factory=dict)
     counts_steps: bool = True
+    memory: Mapping[str, float | str] = field(default_factory=dict)
     sparse: tuple[str, ...] | None = None
     name: str = field(init=False)
     tree: ast.FunctionDef = field(init=False, repr=False)
     scalar_names: tuple[str, ...] = field(init=False, repr=False)
+    numbers: tuple[str, ...] = field(init=False, repr=False)
     inputs: tuple[str, ...] = field(init=False, repr=False)
     hyperparameters: tuple[str, ...] = field(init=False, repr=False)
 
@@ -80,12 +84,16 @@ class Rule:
         put("name", self.update.__name__)
         put("scalar_names", tuple(a.arg for a in self.tree.args.kwonlyargs))
         parameters = inspect.signature(self.scalars).parameters.values()
-        put("inputs", tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY))
+        put("memory", MappingProxyType(dict(self.memory)))
+        put("numbers", (*(["step"] if self.counts_steps else []), *self.memory))
+        keywords = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        put("inputs", tuple(name for name in keywords if name not in self.memory))
         if not any(p.kind is not inspect.Parameter.KEYWORD_ONLY and p.name == "t" for p in parameters):
             raise RuleError(
                 f"scalars of {self.name}: the first argument is the step number t, hyperparameters are keyword-only"
             )
         named = [name for b in self.buffers.values() for name in (b.when, b.init) if isinstance(name, str)]
+        named += [name for name in self.memory.values() if isinstance(name, str)]
         put("hyperparameters", tuple(dict.fromkeys((*self.inputs, *named))))
 
     @property
