@@ -66,7 +66,7 @@ def _plain(tensor: Tensor, what: str) -> str:
     """Why native code cannot read this tensor; empty if it can."""
     if not is_exact(tensor):
         return f"{what} is a {type(tensor).__name__}"
-    if tensor.device.type != "cpu":
+    if not tensor.is_cpu:
         return f"{what} is on {tensor.device}"
     if tensor.layout != torch.strided:
         return f"{what} is {str(tensor.layout).removeprefix('torch.')}"
@@ -111,14 +111,21 @@ def refusal(job: Job) -> str:
 
 def _span(tensor: Tensor) -> tuple[int, int]:
     """First and last address (exclusive) that a tensor's elements touch."""
+    start = tensor.data_ptr()
+    if tensor.is_contiguous():
+        return start, start + tensor.nbytes
     reach = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-    return tensor.data_ptr(), tensor.data_ptr() + reach * tensor.element_size()
+    return start, start + reach * tensor.element_size()
 
 
 def _in_memory(tensor: Tensor | None) -> bool:
-    if tensor is None or not is_exact(tensor) or tensor.layout != torch.strided:
-        return False
-    return tensor.device.type == "cpu" and tensor.numel() > 0
+    return (
+        tensor is not None
+        and is_exact(tensor)
+        and tensor.is_cpu
+        and tensor.layout == torch.strided
+        and tensor.numel() > 0
+    )
 
 
 def written(jobs: Sequence[Job]) -> list[tuple[int, int, int]]:
@@ -127,9 +134,13 @@ def written(jobs: Sequence[Job]) -> list[tuple[int, int, int]]:
     return sorted((*_span(t), i) for t, i in tensors if t is not None and _in_memory(t))
 
 
-def shared_memory(jobs: Sequence[Job]) -> set[int]:
-    """Indices of jobs that write where another one writes or reads: they must run one after the other."""
-    spans = written(jobs)
+def shared_memory(jobs: Sequence[Job], spans: Sequence[tuple[int, int, int]]) -> set[int]:
+    """Indices of jobs that write where another one writes or reads: they must run one after the other.
+
+    Args:
+        jobs: all jobs of a step.
+        spans: what they write to, as `written` gives it.
+    """
     shared: set[int] = set()
     end, owner = 0, -1
     for start, stop, i in spans:
@@ -182,9 +193,12 @@ class Launch:
         rule: the algorithm.
         jobs: all of one variant (see `variant_key`), none refused, sharing no memory.
         idle: parameters without a gradient; when one gets a gradient, the launch answers that something has changed.
+        spans: all memory that the step writes to, in order; a gradient must not lie there.
     """
 
-    def __init__(self, rule: Rule, jobs: Sequence[Job], idle: Sequence[Tensor]) -> None:
+    def __init__(
+        self, rule: Rule, jobs: Sequence[Job], idle: Sequence[Tensor], spans: Sequence[tuple[int, int, int]]
+    ) -> None:
         rows = list({id(job.row): job.row for job in jobs}.values())
         dtypes, absent, number_dtype = variant_key(rule, jobs[0])
         self.variant = Variant(
@@ -202,7 +216,7 @@ class Launch:
         self._numbers = rule.numbers
         self._row = struct.Struct(f"={word.SCALARS + len(self._names) + 2 * len(self._numbers)}d")
         self._memory = bytearray(self._row.size * len(rows))
-        self._tables(jobs, idle, number_dtype == torch.float64)
+        self._tables(jobs, idle, spans, number_dtype == torch.float64)
         self._locked, self._released, self._worker = _entry_points()
         self._most = max(1, self.elements // SHARE)
         self.pack()
@@ -213,7 +227,9 @@ class Launch:
             )
         self._header[word.RECORD] = 0
 
-    def _tables(self, jobs: Sequence[Job], idle: Sequence[Tensor], double: bool) -> None:
+    def _tables(
+        self, jobs: Sequence[Job], idle: Sequence[Tensor], spans: Sequence[tuple[int, int, int]], double: bool
+    ) -> None:
         """Fill the header and the columns; everything that native code points at is kept alive here."""
         self._alive: list[Any] = []
         self._header = header = (ctypes.c_int64 * word.WORDS)()
@@ -250,7 +266,6 @@ class Launch:
         header[word.RANKS], header[word.DIMENSIONS] = column(ranks), column(dimensions)
         header[word.STARTS] = column(starts)
         header[word.GRAD_BYTES] = column([job.grad.numel() * job.grad.element_size() for job in jobs])
-        spans = written(jobs)
         header[word.WRITTEN], header[word.UNDEFINED] = len(spans), native().undefined
         header[word.WRITTEN_FROM] = column([start for start, _, _ in spans])
         header[word.WRITTEN_TO] = column([stop for _, stop, _ in spans])

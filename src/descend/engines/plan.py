@@ -25,16 +25,17 @@ def _warn(reason: str) -> None:
         )
 
 
-def choose(jobs: Sequence[Job], only_eager: str = "") -> list[str]:
+def choose(jobs: Sequence[Job], only_eager: str = "", spans: Sequence[tuple[int, int, int]] | None = None) -> list[str]:
     """For each job, why it runs eagerly; empty if the CPU engine takes it.
 
     Args:
         jobs: what is to be updated.
         only_eager: a reason to run everything eagerly, or empty.
+        spans: the memory that the jobs write to (`cpu.written`), if it is known already.
     """
     reasons = [only_eager or cpu.refusal(job) for job in jobs]
     if not all(reasons):
-        for i in cpu.shared_memory(jobs):
+        for i in cpu.shared_memory(jobs, cpu.written(jobs) if spans is None else spans):
             reasons[i] = reasons[i] or "shares memory with another parameter or its state"
     return reasons
 
@@ -59,7 +60,8 @@ class Plan:
             _warn(cpu.usable())
         self.rule = rule
         self.rows: list[Row] = list({id(job.row): job.row for job in jobs}.values())
-        reasons = choose(jobs, only_eager)
+        spans = [] if only_eager else cpu.written(jobs)
+        reasons = choose(jobs, only_eager, spans)
         self.eager = [job for job, reason in zip(jobs, reasons, strict=True) if reason]
         buckets: dict[object, list[Job]] = {}
         for job, reason in zip(jobs, reasons, strict=True):
@@ -69,7 +71,7 @@ class Plan:
         self.launches = []
         for bucket in buckets.values():
             try:
-                self.launches.append(cpu.Launch(rule, bucket, watched))
+                self.launches.append(cpu.Launch(rule, bucket, watched, spans))
                 watched = []
             except Exception as error:  # whatever Numba, LLVM or the disk may raise: the numbers do not depend on them
                 if required:
