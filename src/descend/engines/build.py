@@ -69,10 +69,26 @@ def _surroundings() -> str:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """All or nothing: another process may be reading or writing the same file."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.replace(file.name, path)
+    """All or nothing, since another process may be reading or writing the same file; a full disk costs only time."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        os.replace(file.name, path)
+    except OSError:
+        pass
+
+
+def _read(path: Path) -> bytes | None:
+    """Object code from the cache, if it is there and whole: the loader does not survive a damaged file."""
+    try:
+        digest, code = path.read_bytes().split(b"\n", 1)
+    except (OSError, ValueError):
+        return None
+    return code if digest == _digest(code) else None
+
+
+def _digest(code: bytes) -> bytes:
+    return hashlib.sha256(code).hexdigest().encode()
 
 
 def _link(code: bytes, *names: str) -> list[int]:
@@ -121,14 +137,12 @@ def kernel(name: str, source: str, make: Callable[[Path], Callable[..., Any]]) -
     key = f"{name}-{hashlib.sha256((source + _surroundings()).encode()).hexdigest()[:16]}"
     if key not in _loaded:
         path = cache_directory() / f"{key}.py"
-        objects = path.with_suffix(".o")
-        try:
-            code = objects.read_bytes()
-        except OSError:
+        code = _read(path.with_suffix(".o"))
+        if code is None:
             _write(path, source.encode())
             module = module_of({ENTRY: (make(path), "void(int64,int64,int64,int64,int64)")})
             code = bytes(_machine().emit_object(module))
-            _write(objects, code)
+            _write(path.with_suffix(".o"), _digest(code) + b"\n" + code)
         (_loaded[key],) = _link(code, ENTRY)
     return _loaded[key]
 

@@ -253,14 +253,18 @@ class Optimizer(torch.optim.Optimizer):
             return "engine='eager' was asked for"
         return "differentiable=True: autograd records every operation" if self.defaults.get("differentiable") else ""
 
-    def explain(self) -> Explanation:
+    def explain(self, *, quiet: bool = False) -> Explanation:
         """Print which engine runs which tensors and why, what the state costs in bytes, and the update equation.
 
+        Args:
+            quiet: print nothing, only return it.
+
         Returns:
-            The same as data.
+            The same as data; `str()` of it is the text.
         """
         explanation = explain(self)
-        print(explanation)
+        if not quiet:
+            print(explanation)
         return explanation
 
     @torch._disable_dynamo
