@@ -122,6 +122,21 @@ def put(typing, base, index, value):
 
 
 @intrinsic
+def prefetch(typing, address):
+    """Ask for the cache line at an address, to be used soon; harmless whatever the address."""
+
+    def emit(context, builder, signature, args):
+        pointer = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+        for_reading, in_all_caches, data = _I32(0), _I32(3), _I32(1)
+        builder.call(function, [pointer, for_reading, in_all_caches, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), emit
+
+
+@intrinsic
 def call_kernel(typing, function, job, first, start, last, stop):
     """Call the kernel at an address: void(job, first tensor, its first element, last tensor, its end)."""
 

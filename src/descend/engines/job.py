@@ -31,8 +31,10 @@ class Row:
         Args:
             names: of the rule's numbers; "step" is the step count.
         """
-        new = [float(self.t) if name == "step" else self.scalars[name] for name in names]
-        return new, [self.t - 1.0 if name == "step" else self.memory[name] for name in names]
+        if names == ("step",):
+            return [self.t], [self.t - 1]
+        new = [self.t if name == "step" else self.scalars[name] for name in names]
+        return new, [self.t - 1 if name == "step" else self.memory[name] for name in names]
 
 
 @dataclass(slots=True)
