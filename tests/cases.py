@@ -151,6 +151,11 @@ def parameters(
     return [Parameter(random(shape, dtype, seed + i)) for i, shape in enumerate(shapes)]
 
 
+def named(params: Sequence[Any]) -> list[tuple[str, Any]]:
+    """With the names p0, p1, ..., by which explain() then lists them."""
+    return [(f"p{i}", p) for i, p in enumerate(params)]
+
+
 def copies(params: Iterable[Tensor]) -> list[Parameter]:
     """The same values and strides in memory of their own."""
     return [Parameter(p.detach().clone(memory_format=torch.preserve_format)) for p in params]

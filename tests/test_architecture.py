@@ -34,7 +34,10 @@ ARROWS = {
     "optimizers": May({"rules", "engines", "storage", "schedules"}, {"torch"}),
     "lr_scheduler": May({"schedules", "optimizers"}, {"torch"}),
     "swa_utils": May({"schedules", "optimizers"}, {"torch"}),
-    ROOT: May({"rules", "engines", "storage", "optimizers", "schedules", "lr_scheduler", "swa_utils"}, {"torch"}),
+    "groups": May(set(), {"torch"}),
+    ROOT: May(
+        {"rules", "engines", "storage", "optimizers", "schedules", "lr_scheduler", "swa_utils", "groups"}, {"torch"}
+    ),
     "tools": May({ROOT}, {"torch", "rich", "matplotlib", "sklearn"}),
     "__main__": May({"tools"}, set()),
 }

@@ -6,9 +6,7 @@ design allows; a NaN equals a NaN. `explain()` has to say where each tensor ran,
 everything quietly went through eager. Layouts that the cpu engine refuses are compared with torch as well.
 """
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,6 +21,7 @@ from cases import (
     buffers,
     copies,
     every_case,
+    named,
     parameters,
     ran_on,
     random,
@@ -34,21 +33,11 @@ from cases import (
 from torch import Tensor
 from torch.nn import Parameter
 
+import descend
+
 SIZES = (0, 1, 7, 63, 64, 65, 4097)
 LARGE = 200_001
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[int], None]]:
-    """Set the number of torch's threads for one test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
-def named(params: list[Any]) -> list[tuple[str, Any]]:
-    return [(f"p{i}", p) for i, p in enumerate(params)]
 
 
 def build(case: Case, params: list[Parameter], engine: str, **extra: Any) -> Any:
@@ -176,7 +165,7 @@ SPARSELY_LAID: dict[str, Callable[[torch.dtype], Tensor]] = {
 @every_dtype
 @pytest.mark.parametrize("layout", [*DENSE, *SPARSELY_LAID])
 def test_layouts(layout: str, dtype: torch.dtype) -> None:
-    for case in RICHEST:
+    for case in (CASES[0], *RICHEST):  # plain SGD has no state whose layout could give the parameter's away
         p = Parameter(({**DENSE, **SPARSELY_LAID})[layout](dtype))
         owned = torch.zeros(p.untyped_storage().nbytes() // p.element_size(), dtype=torch.bool)
         owned.as_strided(p.shape, p.stride(), p.storage_offset()).fill_(True)
@@ -194,9 +183,9 @@ def test_layouts(layout: str, dtype: torch.dtype) -> None:
 
 
 def _same_layout_gradients(params: list[Any], step: int) -> None:
-    """Gradients with the strides of their parameter, as autograd makes them for dense parameters."""
+    """Gradients with the strides of their parameter, holes included, as autograd makes them for dense parameters."""
     for p in params:
-        p.grad = torch.empty_like(p).copy_(random(p.shape, p.dtype, seed=step))
+        p.grad = _same_layout(p).copy_(random(p.shape, p.dtype, seed=step))
 
 
 def _negated(g: Tensor) -> Tensor:
@@ -352,26 +341,29 @@ def test_gradient_in_the_memory_of_parameters(case: Case, size: int) -> None:
         flat, *values = (1 + random(size + 1, torch.float64, seed).abs() for seed in range(3))
         params = [*(Parameter(v[:size]) for v in values), Parameter(flat[1:])]
         optimizer = make(params, **extra)
-        for _ in range(3):
-            params[0].grad, params[1].grad, params[2].grad = params[0].detach(), params[0].detach(), flat[:-1]
+        for step in range(4):
+            set_gradients(params, step)
+            if step != 1:  # found when a plan is made, and when a plan that was made before no longer fits
+                params[0].grad, params[1].grad, params[2].grad = params[0].detach(), params[0].detach(), flat[:-1]
             optimizer.step()
         return [*params, flat]
 
     ours, eager = run(case.ours, engine="cpu"), run(case.ours, engine="eager")
     assert_same_bits(ours, eager)
-    assert_close(ours[:2], run(case.theirs)[:2], 1e-12)
+    if case.cls is not descend.AdamW:  # torch decays the parameter first, and with it the gradient that it is
+        assert_close(ours[:2], run(case.theirs)[:2], 1e-12)
 
 
 # Threads and position
 
 
 @every_dtype
-def test_thread_counts_give_the_same_bits(dtype: torch.dtype, threads: Callable[[int], None]) -> None:
+def test_thread_counts_give_the_same_bits(dtype: torch.dtype) -> None:
     shapes = [LARGE, *([33] * 40), 70_000, 1]
     for case in (c for c in RICHEST if "centered" in c.name or "amsgrad" in c.name or "SGD" in c.name):
         results = []
         for count in (1, 2, 4):
-            threads(count)
+            torch.set_num_threads(count)
             params = parameters(shapes, dtype)
             optimizer = build(case, params, "cpu")
             train(optimizer, params, 2)
@@ -382,9 +374,9 @@ def test_thread_counts_give_the_same_bits(dtype: torch.dtype, threads: Callable[
 
 
 @every_case
-def test_position_does_not_matter(case: Case, threads: Callable[[int], None]) -> None:
+def test_position_does_not_matter(case: Case) -> None:
     """The same value gets the same bits in a vector body, a scalar tail, any chunk, any alignment, any thread."""
-    threads(4)
+    torch.set_num_threads(4)
     flat = torch.full((LARGE + 1,), 0.7310585)
     params = [Parameter(flat[1:]), Parameter(torch.full((1,), 0.7310585)), Parameter(torch.full((29,), 0.7310585))]
     optimizer = case.ours(params, engine="cpu")
@@ -412,85 +404,3 @@ def test_special_values(case: Case) -> None:
         eager.step()
         assert_same_bits(params, reference, f"step {t + 1}")
     assert_same_bits(buffers(cpu, params), buffers(eager, reference), "state")
-
-
-# Which engine, and why
-
-
-def test_tensors_only_eager_can_serve() -> None:
-    """Subclasses, meta tensors, other layouts: correct through eager, and explain() names each with a reason."""
-
-    class Tagged(Tensor):
-        pass
-
-    class TaggedParameter(Parameter):
-        pass
-
-    plain = parameters([4])[0]
-    others = {
-        "subclass": torch.nn.Parameter(random(4).as_subclass(Tagged)),
-        "parameter_subclass": TaggedParameter(random(4)),
-        "meta": Parameter(torch.zeros(4, device="meta")),
-        "strided": Parameter(random(8)[::2]),
-    }
-    optimizer = CASES[-1].ours([("plain", plain), *others.items()])
-    for p in (plain, *others.values()):
-        p.grad = torch.ones_like(p)
-    before = others["subclass"].detach().clone()
-    optimizer.step()
-    ran = ran_on(optimizer)
-    assert ran["cpu"] == {"plain"}
-    assert ran["eager"] == set(others)
-    assert type(others["subclass"]) is type(torch.nn.Parameter(random(4).as_subclass(Tagged)))
-    assert not torch.equal(others["subclass"], before)
-    reasons = dict(optimizer.explain().engines["eager"])
-    assert len(set(reasons.values())) >= 3, f"reasons say what is special: {reasons}"
-
-
-def test_without_a_compiler() -> None:
-    """llvmlite or Numba missing: the same numbers from eager, one warning a process; engine="cpu" insists."""
-    script = """
-import sys, warnings
-sys.modules["llvmlite"] = sys.modules["numba"] = None
-import torch, descend
-found = []
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    for engine in ("auto", "eager", "auto"):
-        p = torch.nn.Parameter(torch.linspace(-1, 1, 50))
-        p.grad = torch.linspace(2, -1, 50)
-        optimizer = descend.AdamW([p], engine=engine)
-        optimizer.step()
-        optimizer.step()
-        found.append(p.detach())
-assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
-print("WARNED", [str(w.message) for w in caught if issubclass(w.category, UserWarning)])
-print("ENGINES", sorted(descend.AdamW([p]).explain().engines))
-try:
-    descend.AdamW([p], engine="cpu").step()
-except RuntimeError as error:
-    print("REFUSED", error)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    said = {line.split()[0]: line for line in done.stdout.splitlines() if line[:1].isupper()}
-    assert said["WARNED"].count("Numba is not installed") == 1
-    assert said["ENGINES"] == "ENGINES ['eager']"
-    assert "engine='cpu'" in said["REFUSED"]
-
-
-def test_explain() -> None:
-    """The text names engines, tensors, bytes of state and the rule's equation."""
-    params = parameters([(10, 10), 7], torch.bfloat16)
-    optimizer = build(CASES[-1], params, "auto")
-    set_gradients(params, 0)
-    optimizer.step()
-    explanation = optimizer.explain()
-    assert ran_on(optimizer) == {"cpu": {"p0", "p1"}}
-    assert explanation.state_bytes == sum(t.numel() * t.element_size() for t in buffers(optimizer, params))
-    text = str(explanation)
-    for word in ("cpu", "p0", "p1", "p - lr"):
-        assert word in text
-    assert ran_on(build(CASES[-1], params, "eager")) == {"eager": {"p0", "p1"}}
-    with pytest.raises(ValueError, match=r"engine.*'gpu0'.*auto.*eager.*cpu"):
-        build(CASES[-1], params, "gpu0")

@@ -13,7 +13,7 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -42,14 +42,6 @@ from torch.nn import Parameter
 
 SHAPES = [(2, 3, 4, 5), (33,), (8, 9), (33,)]
 LARGE = 200_001
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable[[int], None]]:
-    """Set the number of torch's threads for one test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
 
 
 @richest_cases
@@ -183,9 +175,9 @@ def test_version_counters_are_bumped(case: Case) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-def test_a_forked_child_does_not_hang(threads: Callable[[int], None]) -> None:
+def test_a_forked_child_does_not_hang() -> None:
     """An OpenMP pool does not survive fork: a child that waits for the parent's threads would wait for ever."""
-    threads(4)
+    torch.set_num_threads(4)
     params = parameters([LARGE, 1000])
     optimizer = CASES[-1].ours([("p0", params[0]), ("p1", params[1])], engine="cpu")
     train(optimizer, params, 2)

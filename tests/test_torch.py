@@ -139,6 +139,19 @@ def test_options_changed_on_the_way(case: Case, engine: str) -> None:
 
 
 @every_engine
+def test_a_list_of_betas_edited_in_place(engine: str) -> None:
+    params = parameters([(3, 4), 65])
+    twins = copies(params)
+    ours, theirs = descend.Adam(params, lr=0.01, engine=engine), torch.optim.Adam(twins, lr=0.01)
+    for optimizer, who in ((ours, params), (theirs, twins)):
+        optimizer.param_groups[0]["betas"] = [0.9, 0.99]
+        train(optimizer, who, 4)
+        optimizer.param_groups[0]["betas"][0] = 0.2
+        train(optimizer, who, range(4, 8))
+    assert_same_training(ours, theirs, params, twins)
+
+
+@every_engine
 def test_momentum_switched_on_off_and_on(engine: str) -> None:
     """torch starts a buffer with the gradient when there is none, keeps it while momentum is 0, and goes on with it."""
     params = parameters([(3, 4), 65])
