@@ -41,6 +41,12 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "rmsprop": ("RMSprop", {"lr": 1e-3}),
     "adam": ("Adam", {"lr": 1e-3}),
     "adamw": ("AdamW", {"lr": 1e-3}),
+    "adadelta": ("Adadelta", {"lr": 1.0}),
+    "adamax": ("Adamax", {"lr": 2e-3}),
+    "asgd": ("ASGD", {"lr": 1e-2}),
+    "nadam": ("NAdam", {"lr": 2e-3}),
+    "radam": ("RAdam", {"lr": 1e-3}),
+    "rprop": ("Rprop", {"lr": 1e-2}),
 }
 
 # How torch.optim is asked for each of its implementations; "default" is what a script that asks for nothing gets.

@@ -3,21 +3,56 @@
 `import descend as optim` in place of `import torch.optim as optim`.
 """
 
-from .optimizers import SGD, Adagrad, Adam, AdamW, Explanation, Optimizer, RMSprop, define
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from . import groups
+from .optimizers import (
+    ASGD,
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Explanation,
+    Muon,
+    NAdam,
+    Optimizer,
+    RAdam,
+    RMSprop,
+    Rprop,
+    SparseAdam,
+    define,
+)
+from .optimizers.swapping import swap_in_optimizer_params_and_state
 from .rules import Buffer, Rule, RuleError
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ASGD",
     "SGD",
+    "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Buffer",
     "Explanation",
+    "Muon",
+    "NAdam",
     "Optimizer",
+    "RAdam",
     "RMSprop",
+    "Rprop",
     "Rule",
     "RuleError",
+    "SparseAdam",
     "define",
+    "groups",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+    "swap_in_optimizer_params_and_state",
 ]

@@ -6,9 +6,8 @@ allocates state and makes the tables anew. Hooks and profiler ranges run only if
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,55 +15,15 @@ from torch.optim import optimizer as torch_optimizer
 
 from ..rules import Rule
 from . import amp, checkpoint, checks
-from .explain import Explanation, explain
+from .explain import Explanation, assigned, explain
+from .hooks import hooked, profiling
+from .moving import move
 from .resolved import reader
+from .showing import show
 from .stepping import Repeater, step_anew
 
-_global_pre_hooks = torch_optimizer._global_optimizer_pre_hooks
-_global_post_hooks = torch_optimizer._global_optimizer_post_hooks
-_profiling = torch.autograd._profiler_enabled  # type: ignore[attr-defined]
 _compiling = torch.compiler.is_compiling
-
-
-def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Run step hooks and profiler ranges around a class's step, once however many overriding steps call each other."""
-
-    @functools.wraps(step)
-    def wrapper(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if (
-            not (
-                self._optimizer_step_pre_hooks
-                or self._optimizer_step_post_hooks
-                or _global_pre_hooks
-                or _global_post_hooks
-            )
-            and not _profiling()
-        ):
-            return step(self, *args, **kwargs)
-        if self._in_hooks:
-            return step(self, *args, **kwargs)
-        self._in_hooks = True
-        try:
-            with torch.autograd.profiler.record_function(f"Optimizer.step#{type(self).__name__}.step"):
-                args = (self, *args)
-                for before in (*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
-                    result = before(self, args, kwargs)
-                    if result is not None:
-                        if not (isinstance(result, tuple) and len(result) == 2):
-                            raise RuntimeError(
-                                f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
-                            )
-                        args, kwargs = result
-                out = step(*args, **kwargs)
-                self._optimizer_step_code()
-                for after in (*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()):
-                    after(self, args, kwargs)
-                return out
-        finally:
-            self._in_hooks = False
-
-    wrapper.hooked = True  # type: ignore[attr-defined]
-    return wrapper
+_Self = TypeVar("_Self", bound="Optimizer")  # typing.Self is younger than Python 3.10
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -83,6 +42,7 @@ class Optimizer(torch.optim.Optimizer):
     _engine: str = "auto"
     _repeater: Repeater | None = None
     _in_hooks: bool = False
+    _prepared: dict[Tensor, tuple[Any, Any]] | None = None  # state that means nothing yet: see preparing.py
     _step_supports_amp_scaling: bool = False  # read by GradScaler; set on instances with fused=True, as torch does
     _refuses_sparse: ClassVar[str] = ""  # torch's words, where they do not follow from the class name
     _seen: set[Tensor] | None = None  # parameters of all groups, during construction only
@@ -101,7 +61,7 @@ class Optimizer(torch.optim.Optimizer):
     def _patch_step_function(self) -> None:
         self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
         if not getattr(type(self).step, "hooked", False):
-            type(self).step = _hooked(type(self).step)  # type: ignore[method-assign]
+            type(self).step = hooked(type(self).step)  # type: ignore[method-assign]
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -109,9 +69,10 @@ class Optimizer(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._repeater = None
+        self._repeater = self._prepared = None
+        options = {**self.defaults, **self._later_options}
         for group in self.param_groups:
-            for name, value in {**self.defaults, **self._later_options}.items():
+            for name, value in options.items():
                 group.setdefault(name, value)
             if group.get("fused"):
                 self._step_supports_amp_scaling = True
@@ -187,7 +148,7 @@ class Optimizer(torch.optim.Optimizer):
         Args:
             set_to_none: drop the gradient tensors (True), or keep them and fill them with zeros (False).
         """
-        if _profiling():
+        if profiling():
             with torch.autograd.profiler.record_function(self._zero_grad_profile_name):
                 self._zero_grad(set_to_none)
         else:
@@ -253,6 +214,15 @@ class Optimizer(torch.optim.Optimizer):
             return "engine='eager' was asked for"
         return "differentiable=True: autograd records every operation" if self.defaults.get("differentiable") else ""
 
+    def _assigned(self) -> dict[str, list[tuple[str, str]]]:
+        """For each engine, (parameter name, reason) of what it runs."""
+        return assigned(self)
+
+    def _expected_state(self, param: Tensor) -> tuple[Sequence[str], Mapping[str, torch.Size]]:
+        """Keys of tensors that the parameter's state must have once it has any, and shapes of those it may have."""
+        buffers = self.rule.buffers
+        return [key for key, buffer in buffers.items() if buffer.when is None], dict.fromkeys(buffers, param.shape)
+
     def explain(self, *, quiet: bool = False) -> Explanation:
         """Print which engine runs which tensors and why, what the state costs in bytes, and the update equation.
 
@@ -266,6 +236,31 @@ class Optimizer(torch.optim.Optimizer):
         if not quiet:
             print(explanation)
         return explanation
+
+    def __repr__(self) -> str:
+        return show(self)
+
+    def to(self: _Self, device: torch.device | str | int | None = None) -> _Self:
+        """Move state to another device, after the model has moved there; parameters and options stay.
+
+        Args:
+            device: where to; None: where each parameter is now. Step counts stay on the CPU, as torch keeps them,
+                except with capturable=True or fused=True.
+
+        Returns:
+            This optimizer.
+        """
+        move(self, device)
+        return self
+
+    @torch._disable_dynamo
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer as plain containers and tensors, laid out as by torch; the tensors are the live ones.
+
+        State of tensors that are in no group any more is left out.
+        """
+        with checkpoint.without_orphans(self):
+            return super().state_dict()
 
     @torch._disable_dynamo
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -282,4 +277,4 @@ class Optimizer(torch.optim.Optimizer):
         checkpoint.load(self, state_dict)
 
 
-Optimizer.step = _hooked(Optimizer.step)  # type: ignore[method-assign]
+Optimizer.step = hooked(Optimizer.step)  # type: ignore[method-assign]

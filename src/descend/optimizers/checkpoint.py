@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,20 @@ from ..engines.eager import is_exact
 if TYPE_CHECKING:
     from .base import Optimizer
 
+_CONSTANT = frozenset({float, int, bool, str, type(None)})
+
+
+@contextlib.contextmanager
+def without_orphans(optimizer: Optimizer) -> Iterator[None]:
+    """Meanwhile the optimizer holds no state of tensors that are in none of its groups: torch cannot number them."""
+    known = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    orphans = [p for p in optimizer.state if isinstance(p, Tensor) and id(p) not in known]
+    kept = {p: optimizer.state.pop(p) for p in orphans}
+    try:
+        yield
+    finally:
+        optimizer.state.update(kept)
+
 
 def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
     """See `Optimizer.load_state_dict`."""
@@ -23,7 +39,7 @@ def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
         result = before(optimizer, state_dict)
         if result is not None:
             state_dict = result
-    groups, saved = optimizer.param_groups, deepcopy(state_dict["param_groups"])
+    groups, saved = optimizer.param_groups, _copied(state_dict["param_groups"])
     if len(groups) != len(saved):
         raise ValueError(
             "loaded state dict has a different number of parameter groups "
@@ -38,21 +54,53 @@ def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
             )
     targets = _match(groups, saved)
     state: defaultdict[Any, Any] = defaultdict(dict)
-    for key, value in state_dict["state"].items():
-        if key in targets:
-            param, group, name = targets[key]
-            state[param] = _state(optimizer, param, group, name, value)
-        else:
-            state[key] = value
+    with torch.no_grad():
+        for key, value in state_dict["state"].items():
+            if key in targets:
+                param, group, name = targets[key]
+                state[param] = _state(optimizer, param, group, name, value)
+            else:
+                state[key] = value
     for group, other in zip(groups, saved, strict=True):
         other["params"] = group["params"]
         if "param_names" in group:
             other["param_names"] = group["param_names"]
-        checked = {**optimizer.defaults, **optimizer._later_options, **other}
-        optimizer._check_group(checked)
+    _check(optimizer, saved)
     optimizer.__setstate__({"state": state, "param_groups": saved})
     for after in optimizer._optimizer_load_state_dict_post_hooks.values():
         after(optimizer)
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether a copy of the value would be the value itself; the common kinds only, since deepcopy knows them all."""
+    return type(value) in _CONSTANT or (type(value) is tuple and all(type(v) in _CONSTANT for v in value))
+
+
+def _copied(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Groups whose values may be changed without changing the checkpoint; a Tensor that several share stays shared."""
+    memo: dict[int, Any] = {}
+    return [
+        {
+            key: list(value) if key == "params" else value if _is_constant(value) else deepcopy(value, memo)
+            for key, value in group.items()
+        }
+        for group in groups
+    ]
+
+
+def _check(optimizer: Optimizer, saved: list[dict[str, Any]]) -> None:
+    """Refuse bad values, once for all groups whose options are equal."""
+    options, known = {**optimizer.defaults, **optimizer._later_options}, set()
+    for group in saved:
+        full = {**options, **group}
+        try:
+            values = tuple([value for key, value in full.items() if key not in ("params", "param_names")])
+            if values in known:
+                continue
+            known.add(values)
+        except TypeError:  # a list among them
+            pass
+        optimizer._check_group(full)
 
 
 def _match(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> dict[Any, tuple[Tensor, dict[str, Any], str]]:
@@ -84,13 +132,13 @@ def _state(optimizer: Optimizer, param: Tensor, group: dict[str, Any], name: str
     """One parameter's state: copied, on the parameter's device and in its layout, in the dtype it was saved in."""
     if not isinstance(saved, dict):
         return deepcopy(saved)
-    buffers = optimizer.rule.buffers
-    lacks = [key for key, buffer in buffers.items() if buffer.when is None and key not in saved]
-    if saved and lacks:
-        raise ValueError(
-            f"loaded state dict has no {lacks[0]!r} for parameter {name}, only {sorted(map(str, saved))}: "
-            f"is it the checkpoint of another optimizer than {type(optimizer).__name__}?"
-        )
+    required, shapes = optimizer._expected_state(param)
+    for key in required:
+        if key not in saved and saved:
+            raise ValueError(
+                f"loaded state dict has no {key!r} for parameter {name}, only {sorted(map(str, saved))}: "
+                f"is it the checkpoint of another optimizer than {type(optimizer).__name__}?"
+            )
     result: dict[Any, Any] = {}
     for key, value in saved.items():
         if not isinstance(value, Tensor):
@@ -100,24 +148,29 @@ def _state(optimizer: Optimizer, param: Tensor, group: dict[str, Any], name: str
             result[key] = (
                 value.to(dtype=torch.float32, device=param.device, copy=True) if on_device else value.detach().clone()
             )
-        elif key in buffers:
-            if value.shape != param.shape:
+        elif key in shapes:
+            if value.shape != shapes[key]:
                 raise ValueError(
                     f"loaded state dict does not fit parameter {name}: {key!r} has shape {tuple(value.shape)} "
                     f"in the checkpoint, the parameter has shape {tuple(param.shape)}"
+                    + (f", which needs {tuple(shapes[key])}" if shapes[key] != param.shape else "")
                 )
-            result[key] = _like(param, value)
+            result[key] = (
+                _like(param, value) if value.shape == param.shape else value.detach().to(param.device, copy=True)
+            )
         else:
             result[key] = value.detach().to(param.device, copy=True)
     return result
 
 
 def _like(param: Tensor, value: Tensor) -> Tensor:
+    """A copy of the value in the parameter's layout, which kernels can then run through."""
     if is_exact(param) and is_exact(value) and value.layout == torch.strided:
-        with torch.no_grad():
-            return torch.empty_like(
-                param, dtype=value.dtype, memory_format=torch.preserve_format, requires_grad=False
-            ).copy_(value)
+        if value.stride() == param.stride() and value.device == param.device and not value.is_complex():
+            return value.clone()
+        return torch.empty_like(
+            param, dtype=value.dtype, memory_format=torch.preserve_format, requires_grad=False
+        ).copy_(value)
     return value.detach().to(param.device, copy=True)
 
 

@@ -23,7 +23,7 @@ def name_of(group: Mapping[str, Any], number: int, i: int) -> str:
     return f"group {number}, parameter {i} {tuple(group['params'][i].shape)}"
 
 
-def _refuse_parameter(param: Tensor, name: str) -> None:
+def refuse_parameter(param: Tensor, name: str) -> None:
     """Raise where torch would only after other parameters have been written."""
     if param.layout == torch.strided and any(
         n > 1 and s == 0 for n, s in zip(param.shape, param.stride(), strict=True)
@@ -88,7 +88,7 @@ class Collection:
                     self.idle.append(param)
                 else:
                     name = name_of(group, number, i)
-                    _refuse_parameter(param, name)
+                    refuse_parameter(param, name)
                     _refuse_gradient(optimizer, group, param, grad, name)
                     self.jobs.append(self._job(number, group, param, grad, name))
 

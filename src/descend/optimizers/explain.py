@@ -52,8 +52,8 @@ class Explanation:
         return f"<Explanation of {self.optimizer}: {counts}, {self.state_bytes:,} bytes of state>"
 
 
-def explain(optimizer: Optimizer) -> Explanation:
-    """Look at every parameter as the next step would; one without a gradient as if it had one of its own layout."""
+def assigned(optimizer: Optimizer) -> dict[str, list[tuple[str, str]]]:
+    """For each engine, (parameter name, reason); a parameter without a gradient as if it had one of its own layout."""
     with torch.no_grad():
         found = Collection(optimizer, with_idle=True)
         reasons = choose(found.jobs, optimizer._only_eager())
@@ -63,12 +63,17 @@ def explain(optimizer: Optimizer) -> Explanation:
             dict.fromkeys(map(cpu.name_of, (job.param.dtype, job.grad.dtype)))
         )
         engines.setdefault("eager" if reason else "cpu", []).append((job.name, why))
+    return engines
+
+
+def explain(optimizer: Optimizer) -> Explanation:
+    """Look at every parameter as the next step would."""
     held = [v for state in optimizer.state.values() for v in state.values() if isinstance(v, torch.Tensor)]
     hinted = {k: g[k] for g in optimizer.param_groups for k in ("foreach", "fused") if g.get(k) is not None}
     return Explanation(
         optimizer=type(optimizer).__name__,
         equation=optimizer.rule.equation,
-        engines=engines,
+        engines=optimizer._assigned(),
         state_bytes=sum(t.numel() * t.element_size() for t in held),
         hints=", ".join(f"{k}={v}" for k, v in hinted.items()) + " chooses nothing here: every launch is fused"
         if hinted

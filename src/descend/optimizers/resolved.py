@@ -24,29 +24,32 @@ _AROUND = {
 }
 
 
-def _plain(value: Any, keep_graph: bool) -> Any:
+def plain(value: Any, keep_graph: bool = False) -> Any:
     """A hyperparameter as Python numbers; Tensors stay Tensors where a gradient may flow to them."""
     if isinstance(value, (tuple, list)):
-        return tuple(_plain(v, keep_graph) for v in value)
+        return tuple(plain(v, keep_graph) for v in value)
     if not isinstance(value, Tensor):
         return value
     return value.squeeze() if keep_graph else value.item()
 
 
-def _may_change_in_place(value: Any) -> bool:
-    return isinstance(value, (Tensor, list)) or (isinstance(value, tuple) and any(map(_may_change_in_place, value)))
+def may_change_in_place(value: Any) -> bool:
+    """Whether a value may become another one unseen by a comparison with itself."""
+    return isinstance(value, (Tensor, list)) or (isinstance(value, tuple) and any(map(may_change_in_place, value)))
 
 
 class Options:
     """The options of a group, or of several with equal ones: what the rule's scalars and the prologue are made of."""
 
-    __slots__ = ("hyper", "inputs", "keep", "l2", "present", "scale")
+    __slots__ = ("hyper", "inputs", "keep", "l2", "moving", "present", "scale")
 
     def __init__(self, rule: Rule, group: Mapping[str, Any]) -> None:
         keep_graph = bool(group.get("differentiable"))
-        hyper = {name: _plain(group[name], keep_graph) for name in rule.hyperparameters}
-        around = {name: _plain(group.get(name, other), keep_graph) for name, other in _AROUND.items()}
+        hyper = {name: plain(group[name], keep_graph) for name in rule.hyperparameters}
+        around = {name: plain(group.get(name, other), keep_graph) for name, other in _AROUND.items()}
         self.hyper = hyper
+        # Whether an option may be changed in place, unseen by a comparison with itself.
+        self.moving = any(may_change_in_place(group[name]) for name in (*hyper, *around) if name in group)
         self.inputs = {name: hyper[name] for name in rule.inputs}
         self.present = rule.present(hyper)
         self.scale = -1.0 if around["maximize"] else 1.0
@@ -55,7 +58,7 @@ class Options:
         decay = around["weight_decay"]
         if isinstance(decay, Tensor) or decay != 0:
             if around["decoupled_weight_decay"]:
-                self.keep = 1 - _plain(group["lr"], keep_graph) * decay
+                self.keep = 1 - plain(group["lr"], keep_graph) * decay
             else:
                 self.l2 = decay
 
@@ -98,11 +101,6 @@ class Resolver:
             self.optimizer._check_group(group)
             known = self._known[values] = Options(self.optimizer.rule, group)
         return known
-
-
-def moves(values: tuple[Any, ...]) -> bool:
-    """Whether an option may be changed in place, unseen by a comparison with itself."""
-    return any(map(_may_change_in_place, values))
 
 
 def reader(rule: Rule, defaults: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

@@ -7,7 +7,7 @@ groups, options and state are what they were; native code itself looks at the te
 from __future__ import annotations
 
 import ctypes
-from itertools import chain
+from itertools import chain, repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ..engines.plan import Plan
 from .collecting import Collection
-from .resolved import Resolver, moves
+from .preparing import only_prepares, prepare, prepared_state_forgotten
+from .resolved import Resolver
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -36,7 +37,8 @@ class Repeater:
     def __init__(self, optimizer: Optimizer, plan: Plan, found: Collection) -> None:
         self.rule, self.plan, self.read = optimizer.rule, plan, optimizer._read
         self.values, self.options = found.values, found.options
-        self.moving = any(map(moves, found.values))
+        self.groups = list(map(dict, optimizer.param_groups))
+        self.moving = any(options.moving for options in found.options)
         lists = [group["params"] for group in optimizer.param_groups]
         self.lengths, self.params = list(map(len, lists)), list(chain.from_iterable(lists))
         self.state = optimizer.state
@@ -57,13 +59,19 @@ class Repeater:
             return False
         if self.tensors and not self._same_state(optimizer.state):
             return False
-        try:
-            values = list(map(self.read, groups))
-        except KeyError:
-            return False
-        changed = self.moving or values != self.values
-        if changed and not self._resolve(optimizer, values):
-            return False
+        changed = self.moving or not self._same_groups(groups)
+        if changed:
+            try:
+                values = list(map(self.read, groups))
+                changed = self.moving or values != self.values
+            except Exception:  # a key is missing, or a value cannot be compared; the step anew says what is wrong
+                return False
+            if changed:
+                if not self._resolve(optimizer, values):
+                    return False
+                self.groups = []  # a copy pays off only when a step finds the options as the step before left them
+            else:
+                self.groups = list(map(dict, groups))
         if changed or not self.settled:
             self._refresh()
             return self.plan.run()
@@ -72,17 +80,29 @@ class Repeater:
     def _resolve(self, optimizer: Optimizer, values: list[tuple[Any, ...]]) -> bool:
         """Take over changed options; False if they need other kernels, or groups that shared a row differ now."""
         resolver, options = Resolver(optimizer), list(self.options)
+        last: tuple[Any, Any] = (None, None)  # groups next to each other mostly change alike
         for i, (now, before, group) in enumerate(zip(values, self.values, optimizer.param_groups, strict=True)):
             if self.moving or now != before:
-                options[i] = resolver.options(group, now)
-                if options[i].shape() != self.options[i].shape():
-                    return False
+                old, new = options[i], resolver.options(group, now)
+                if last[0] is not old or last[1] is not new:
+                    if new.shape() != old.shape():
+                        return False
+                    last = old, new
+                    self.moving |= new.moving
+                options[i] = new
         for row in self.plan.rows:
-            first = row.members[0]
-            if any(options[i] is not options[first] for i in row.members):
+            first = options[row.members[0]]
+            if not all(map(is_, map(options.__getitem__, row.members), repeat(first))):
                 return False
         self.values, self.options = values, options
         return True
+
+    def _same_groups(self, groups: list[dict[str, Any]]) -> bool:
+        """Whether the groups hold what they held; whoever says no has the options compared one by one."""
+        try:
+            return groups == self.groups
+        except Exception:  # values of a user's own, arrays for example, may refuse to be compared
+            return False
 
     def _same_state(self, state: dict[Tensor, Any]) -> bool:
         """Whether every entry of every parameter's state is the object it was."""
@@ -116,20 +136,27 @@ def step_anew(optimizer: Optimizer) -> Repeater | None:
     Raises:
         ValueError, RuntimeError: see `Optimizer.step`; nothing has been changed then.
     """
-    found = Collection(optimizer)
-    if not found.jobs:
-        return None
-    plan = Plan(optimizer.rule, found.jobs, found.idle, optimizer._only_eager(), optimizer._engine == "cpu")
-    if not plan.run():
-        raise RuntimeError("descend: tensors changed during a step; is another thread using them?")
-    for param, new in found.new_state.items():
+    with prepared_state_forgotten(optimizer):
+        found = Collection(optimizer)
+        if not found.jobs:
+            return None
+        if only_prepares(optimizer):
+            prepare(optimizer, found.new_state)
+            return None
+        plan = Plan(optimizer.rule, found.jobs, found.idle, optimizer._only_eager(), optimizer._engine == "cpu")
+        if not plan.run():
+            raise RuntimeError("descend: tensors changed during a step; is another thread using them?")
+        commit(optimizer, found.new_state)
+        return Repeater(optimizer, plan, found) if plan.reusable else None
+
+
+def commit(optimizer: Optimizer, new_state: dict[Tensor, dict[str, Tensor]]) -> None:
+    """Hand over state that was made on the way."""
+    for param, new in new_state.items():
         if new:
             optimizer.state[param].update(new)
-    return Repeater(optimizer, plan, found) if plan.reusable else None
 
 
 def materialize(optimizer: Optimizer) -> None:
     """Make the state of every parameter now, as the first step would, with a step count of 0."""
-    for param, new in Collection(optimizer, with_idle=True).new_state.items():
-        if new:
-            optimizer.state[param].update(new)
+    commit(optimizer, Collection(optimizer, with_idle=True).new_state)

@@ -10,8 +10,7 @@ import argparse
 import os
 import platform
 import sys
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -53,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     comparing.add_argument("workload", nargs="?", metavar="WORKLOAD", help="what to train, see below")
-    comparing.add_argument("--seed", type=int, default=0, help="of initial weights and batches (default: 0)")
-    comparing.add_argument("--epochs", type=int, metavar="N", help="default: the workload's own")
+    comparing.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="default: 0")
+    comparing.add_argument("--epochs", type=whole(1, 10**6), metavar="N", help="default: the workload's own")
     comparing.add_argument(
         "--plot",
         metavar="FILE",
@@ -71,6 +70,17 @@ def parser() -> argparse.ArgumentParser:
 
     commands.add_parser("version", help="print versions and which engine is usable")
     return main
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """What argparse calls to read a whole number of that range."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}, got {text!r}")
+        return int(text)
+
+    return read
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def complain(message: str) -> int:
+    """Print an error to stderr; returns the exit code for it."""
     print(f"descend: error: {message}", file=sys.stderr)
     return EXIT_USAGE
 
@@ -101,18 +112,13 @@ def run_compare(chosen: argparse.Namespace, grammar: argparse.ArgumentParser) ->
         chosen.workload, chosen.json = chosen.json, "-"  # `compare --json demo:line`: argparse took it for the file
     if chosen.workload is None:
         grammar.error(f"compare: which workload? One of {', '.join(WORKLOADS)}")
-    if chosen.epochs is not None and chosen.epochs < 1:
-        grammar.error(f"--epochs must be at least 1, got {chosen.epochs}")
     try:
         workload = find(chosen.workload)
     except UnknownWorkload as error:
         return complain(str(error))
 
-    picture = (
-        None
-        if chosen.plot == "none"
-        else Path(chosen.plot or f"{workload.name.replace(':', '-')}.png".replace("demo", "descend"))
-    )
+    default = f"descend-{workload.name.removeprefix('demo:')}.png"
+    picture = None if chosen.plot == "none" else Path(chosen.plot or default)
     for file in filter(None, (picture, None if chosen.json in (None, "-") else Path(chosen.json))):
         if not file.parent.is_dir():
             return complain(f"cannot write {str(file)!r}: there is no directory {str(file.parent)!r}")
@@ -138,12 +144,15 @@ def run_compare(chosen: argparse.Namespace, grammar: argparse.ArgumentParser) ->
     else:
         show(result.heading(), result.tables(), sys.stdout)
     sys.stdout.flush()
-    if chosen.json not in (None, "-"):
-        Path(chosen.json).write_text(result.to_json() + "\n", encoding="utf-8")
-        tell(f"wrote {chosen.json}")
-    if picture is not None:
-        result.plot(picture)
-        tell(f"wrote {picture}")
+    try:
+        if chosen.json not in (None, "-"):
+            Path(chosen.json).write_text(result.to_json() + "\n", encoding="utf-8")
+            tell(f"wrote {chosen.json}")
+        if picture is not None:
+            result.plot(picture)
+            tell(f"wrote {picture}")
+    except OSError as error:
+        return complain(f"cannot write {error.filename}: {error.strerror}")
     return EXIT_OK
 
 
@@ -169,9 +178,8 @@ def usable_engine() -> str:
     """Which engine runs an ordinary float32 parameter here, found out by taking one step with it."""
     parameter = torch.nn.Parameter(torch.ones(1))
     parameter.grad = torch.ones(1)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        optimizer = descend.SGD([parameter], lr=0.1)
-        optimizer.step()
-    engines = [name for name, tensors in optimizer.explain().engines.items() if tensors]
-    return "+".join(engines) + "".join(f" ({warning.message})" for warning in caught)
+    try:
+        descend.SGD([parameter], lr=0.1, engine="cpu").step()
+    except RuntimeError as error:
+        return f"eager ({error})"
+    return "cpu"

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 import descend
+
 from . import plots, report
 from .workloads import Setting, Task, Workload, find
 from .workloads.base import Batches
@@ -96,12 +97,13 @@ class Comparison:
         return self.workload.tables(self)
 
     def heading(self) -> str:
-        """Two lines: what was trained, and on what."""
+        """Three lines: what was trained, how, and with which versions."""
         versions = self.environment
+        engines = ", ".join(sorted({row.engine for row in self.rows}))
         return (
-            f"{self.workload.name}: {self.workload.title}; {self.epochs} epochs, seed {self.seed}\n"
-            f"descend {versions['descend']} (engine: {', '.join(sorted({row.engine for row in self.rows}))}), "
-            f"torch {versions['torch']}, Python {versions['python']}, {versions['threads']} threads"
+            f"{self.workload.name}: {self.workload.title}\n"
+            f"{self.epochs} epochs, seed {self.seed}, engine {engines}, {versions['threads']} threads\n"
+            f"descend {versions['descend']}, torch {versions['torch']}, Python {versions['python']}"
         )
 
     def __str__(self) -> str:
@@ -158,9 +160,11 @@ class Comparison:
 class Steps(Protocol):
     """The part of an optimizer that a training loop calls."""
 
-    def zero_grad(self) -> None: ...
+    def zero_grad(self) -> None:
+        """Forget the gradients of the last step."""
 
-    def step(self) -> object: ...
+    def step(self) -> object:
+        """Update the parameters."""
 
 
 class Stopwatch:
@@ -171,9 +175,11 @@ class Stopwatch:
         self.nanoseconds: list[int] = []
 
     def zero_grad(self) -> None:
+        """Off the clock."""
         self.optimizer.zero_grad()
 
     def step(self) -> None:
+        """On the clock."""
         start = perf_counter_ns()
         self.optimizer.step()
         self.nanoseconds.append(perf_counter_ns() - start)
@@ -234,12 +240,13 @@ class Run:
 
     @property
     def engine(self) -> str:
-        engines: Mapping[str, Any] = self.optimizer.explain().engines
+        """`cpu`, `eager`, or both joined by a plus; descend's optimizers only."""
+        engines: Mapping[str, Any] = self.optimizer.explain(quiet=True).engines
         return "+".join(name for name, tensors in engines.items() if tensors)
 
 
 def run_setting(workload: Workload, setting: Setting, seed: int, epochs: int) -> Row:
-    """Train one setting and its torch.optim twin in lockstep, then again for the clock alone where that is asked for."""
+    """Train one setting and its torch.optim twin in lockstep, then again for the clock where that is asked for."""
     pairs = []
     for _ in range(1 + workload.timing_runs):
         pair = [Run(namespace, setting, workload.setup(seed), epochs) for namespace in (descend, torch.optim)]
@@ -286,16 +293,19 @@ def compare(
     Raises:
         UnknownWorkload: no workload has that name.
         MissingExtra: the workload's data come from a library that is not installed.
-        ValueError: `epochs` is less than 1.
+        ValueError: `epochs` is less than 1, or `seed` is not in 0 .. 2**32 - 1.
 
     Example:
         >>> result = compare("demo:line")
-        >>> result.rows[0].final["w"]
+        >>> round(result.rows[0].final["w"], 4)
+        0.2788
     """
     chosen = find(workload) if isinstance(workload, str) else workload
     epochs = chosen.epochs if epochs is None else epochs
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be in 0 .. 2**32 - 1, got {seed}")
     task = chosen.setup(seed)
     rows = []
     for number, setting in enumerate(chosen.settings, start=1):

@@ -1,4 +1,4 @@
-"""Libraries the tools use but the optimizers do not (the extra `descend[tools]`), imported only when they are needed."""
+"""Libraries that only the tools use (the extra `descend[tools]`), imported when they are needed and not before."""
 
 from __future__ import annotations
 

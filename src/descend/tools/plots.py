@@ -17,9 +17,8 @@ from typing import Any
 from .extras import need
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito (2008): eight colours that people with any kind of colour blindness tell apart; the six that show on white."""
-DASHES = ("-", (0, (6, 1.5)), "-", (0, (3.5, 1.5)), "-", (0, (1.2, 1.2)))
-MARKERS = ("o", "s", "^", "D", "v", "P")
+"""Six of the eight of Okabe and Ito (2008), which people with any kind of colour blindness tell apart."""
+MARKERS = ("o", "s", "^", "D", "v", "<")
 INK = "#222222"
 
 STYLE = {
@@ -58,7 +57,7 @@ def check_format(file: str | PathLike[str]) -> None:
 
 
 def style() -> Any:
-    """The context in which a figure must be built and saved: our style on matplotlib's defaults, not the user's file."""
+    """The context in which a figure must be built and saved: our style, whatever the user's own file says."""
     return _matplotlib("style").context(["default", STYLE])
 
 
@@ -72,14 +71,14 @@ def save(figure: Any, file: str | PathLike[str]) -> None:
     figure.savefig(file, dpi=150)
 
 
-def line_style(number: int) -> dict[str, Any]:
-    """Colour and dashes of the setting `number`; the dashes also tell lines apart in a grey print."""
-    return {
-        "color": COLOURS[number % len(COLOURS)],
-        "linestyle": DASHES[number % len(DASHES)],
-        "linewidth": 2.0,
-        "solid_capstyle": "round",
-    }
+def draw_curve(axes: Any, xs: Sequence[float], ys: Sequence[float], number: int) -> None:
+    """Draw the curve of setting `number`; a marker of its own here and there tells it apart in a grey print, too."""
+    every = max(1, len(xs) // 6)
+    axes.plot(
+        xs, ys, color=COLOURS[number % len(COLOURS)], linewidth=1.9, solid_joinstyle="round",
+        marker=MARKERS[number % len(MARKERS)], markersize=6, markevery=(every // 2 + number % every, every),
+        markeredgecolor="white", markeredgewidth=0.8,
+    )  # fmt: skip
 
 
 def dark(colour: str) -> str:
@@ -103,18 +102,33 @@ def padded(values: Sequence[float], share: float) -> tuple[float, float]:
 
 
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move positions apart, as little as their order allows, until neighbours are `gap` apart and all lie in the range."""
+    """Move positions apart until neighbours are `gap` apart, each crowd centred where its members wanted to be.
+
+    Args:
+        positions: the wanted places, in any order; equal ones keep the order they are given in.
+        gap: the smallest distance between two results.
+        low: the lowest result allowed.
+        high: the highest; the range must have room for all.
+    """
     order = sorted(range(len(positions)), key=positions.__getitem__)
-    placed = [min(max(positions[k], low), high) for k in order]
-    for k in range(1, len(placed)):
-        placed[k] = max(placed[k], placed[k - 1] + gap)
-    ceiling = high
-    for k in reversed(range(len(placed))):
-        placed[k] = min(placed[k], ceiling)
-        ceiling = placed[k] - gap
+    crowds: list[tuple[float, int]] = []  # (centre, members), from the bottom up
+    for k in order:
+        crowds.append((positions[k], 1))
+        while True:
+            centre, members = crowds[-1]
+            half = gap * (members - 1) / 2
+            centre = min(max(centre, low + half), high - half)
+            crowds[-1] = (centre, members)
+            if len(crowds) == 1:
+                break
+            below, others = crowds[-2]
+            if centre - half - (below + gap * (others - 1) / 2) >= gap * (1 - 1e-9):
+                break
+            crowds[-2:] = [((centre * members + below * others) / (members + others), members + others)]
+    places = [centre + gap * (k - (members - 1) / 2) for centre, members in crowds for k in range(members)]
     result = [0.0] * len(positions)
-    for position, k in zip(placed, order, strict=True):
-        result[k] = position
+    for place, k in zip(places, order, strict=True):
+        result[k] = place
     return result
 
 
@@ -122,24 +136,23 @@ def label_ends(axes: Any, ends: Sequence[tuple[str, float]], x: float) -> None:
     """Name every curve to the right of the axes, at the height where it ends; a thin line leads there.
 
     Args:
-        axes: with its limits already set.
+        axes: with its limits already set, the right one at the end of the curves.
         ends: (label, last y) of curve 0, 1, ...
-        x: the last x of the curves, which becomes the right limit of the axes.
+        x: the last x of the curves.
     """
-    axes.set_xlim(right=x)
     to_fraction = axes.transData + axes.transAxes.inverted()
     heights = [float(to_fraction.transform((x, y))[1]) for _, y in ends]
-    for number, ((label, y), height) in enumerate(zip(ends, spread(heights, 0.06, 0.02, 0.98), strict=True)):
+    for number, ((label, y), height) in enumerate(zip(ends, spread(heights, 0.062, 0.02, 0.98), strict=True)):
         colour = COLOURS[number % len(COLOURS)]
-        axes.plot([x], [y], marker=MARKERS[number % len(MARKERS)], color=colour, clip_on=False, zorder=5)
+        axes.plot([x], [y], marker=MARKERS[number % len(MARKERS)], color=colour, markersize=7, clip_on=False, zorder=5)
         axes.annotate(
             label,
             xy=(x, y),
-            xytext=(1.07, height),
+            xytext=(1.1, height),
             textcoords="axes fraction",
             va="center",
             color=dark(colour),
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 4},
+            arrowprops=_leader(colour, relpos=(0, 0.5), shrinkA=2, shrinkB=4),
         )
 
 
@@ -153,23 +166,26 @@ class Path2D:
 
     @property
     def length(self) -> float:
+        """Along the path."""
         return sum(dist(a, b) for a, b in pairwise(self.points))
 
     @property
     def colour(self) -> str:
+        """Of the setting."""
         return COLOURS[self.number % len(COLOURS)]
 
 
 def draw_paths(axes: Any, paths: Sequence[Path2D]) -> None:
     """Draw paths from a common start, each with a dot per step and its own marker at the end.
 
-    Paths that set out in the same direction would hide each other; the longer one is drawn below and wider.
+    Paths that set out in the same direction would hide each other, so the shorter one is drawn above and wider: the
+    stretch they share shows the shorter, the rest the longer, with the end marker between.
     """
     for rank, path in enumerate(sorted(paths, key=lambda path: -path.length)):
         xs, ys = zip(*path.points, strict=True)
-        width = 1.4 + 1.5 * (len(paths) - 1 - rank) / max(1, len(paths) - 1)
+        width = 1.0 + 1.8 * rank / max(1, len(paths) - 1)
         axes.plot(xs, ys, color=path.colour, linewidth=width, alpha=0.9, zorder=3 + rank, solid_joinstyle="round")
-        axes.plot(xs[1:], ys[1:], ".", color=path.colour, markersize=width + 2.2, zorder=3 + rank)
+        axes.plot(xs[1:], ys[1:], ".", color=path.colour, markersize=width + 2.6, zorder=3 + rank)
         axes.plot(
             xs[-1:], ys[-1:], MARKERS[path.number % len(MARKERS)], color=path.colour, markersize=9,
             markeredgecolor="white", markeredgewidth=1.2, zorder=20,
@@ -197,15 +213,16 @@ def label_points(axes: Any, labels: Sequence[tuple[str, Point, str]], avoid: Seq
     ] + [tuple(to_pixels(point)) for _, point, _ in labels for _ in range(60)]
     frame = axes.get_window_extent()
     point_size = figure.dpi / 72
+    measure = _matplotlib("text").Text.get_window_extent  # of the text alone, without the line that leads to it
     taken: list[tuple[float, float, float, float]] = []
     halo = [_matplotlib("patheffects").withStroke(linewidth=3, foreground="white", alpha=0.85)]
     for text, point, colour in labels:
         artist = axes.annotate(
             text, xy=point, xytext=(0, 0), textcoords="offset points", ha="center", va="center", color=dark(colour),
             zorder=30, path_effects=halo, fontsize=11,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 5},
+            arrowprops=_leader(colour, shrinkA=0, shrinkB=5),
         )  # fmt: skip
-        box = artist.get_window_extent()
+        box = measure(artist)
         x, y = to_pixels(point)
         best = None
         for reach in (1.0, 1.6, 2.4, 3.4, 4.6):
@@ -227,20 +244,17 @@ def label_points(axes: Any, labels: Sequence[tuple[str, Point, str]], avoid: Seq
         taken.append(best[3])
 
 
+# Sideways and upwards, in halves of the label's own size: beside, above, below, then the corners, then in between.
 _DIRECTIONS = (
-    (1, 0),
-    (-1, 0),
-    (0, 1),
-    (0, -1),
-    (1, 1),
-    (1, -1),
-    (-1, 1),
-    (-1, -1),
-    (0.5, 1),
-    (-0.5, 1),
-    (0.5, -1),
-    (-0.5, -1),
+    *((1, 0), (-1, 0), (0, 1), (0, -1)),
+    *((1, 1), (1, -1), (-1, 1), (-1, -1)),
+    *((0.5, 1), (-0.5, 1), (0.5, -1), (-0.5, -1)),
 )
+
+
+def _leader(colour: str, **ends: Any) -> dict[str, Any]:
+    """The thin line from a label to what it names."""
+    return {"arrowstyle": "-", "color": colour, "linewidth": 0.9, **ends}
 
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

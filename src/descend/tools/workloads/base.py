@@ -1,8 +1,9 @@
-"""What a workload is: a model, data and a loss to start from, the optimizer settings to try, and how to show the result."""
+"""What a workload is: a model, data and a loss, the optimizer settings to try on them, and how to show the result."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from ..report import Table
 
 Batches = Callable[[int], Iterable[tuple[torch.Tensor, torch.Tensor]]]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw initial weights from `seed`, and leave the caller's random numbers as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class Workload:
         settings: the optimizers to compare.
         epochs: how long to train.
         reports: at how many epochs, evenly spaced and ending with the last, the tables show a value.
-        timing_runs: how many more times to train for the clock alone, where one training has too few steps for a median.
+        timing_runs: how many more times to train for the clock alone, where one training has few steps for a median.
         tables: the result as tables.
         draw: the result as a picture on an empty matplotlib figure.
     """

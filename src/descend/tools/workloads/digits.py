@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from .. import plots
 from ..extras import need
 from ..report import Table
-from .base import Setting, Task, Workload
+from .base import Setting, Task, Workload, seeded
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
@@ -40,8 +40,8 @@ def load() -> tuple[Data, Data]:
 def setup(seed: int) -> Task:
     """An MLP 64-128-128-10 and mini-batches of 64 in an order that depends on the seed and the epoch alone."""
     (images, targets), (held_out, answers) = load()
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
+    with seeded(seed):
+        model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
 
     def batches(epoch: int) -> Iterator[Data]:
         order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(1_000_003 * seed + epoch))
@@ -65,12 +65,10 @@ def tables(result: Comparison) -> tuple[Table, ...]:
         rows=tuple(
             (
                 row.label,
-                *(
-                    f"{row.curves['validation_loss'][epoch - 1]:.3f} {row.curves['validation_accuracy'][epoch - 1]:6.1%}"
-                    for epoch in result.report_epochs
-                ),
+                *(f"{losses[epoch - 1]:.3f} {accuracies[epoch - 1]:6.1%}" for epoch in result.report_epochs),
             )
             for row in result.rows
+            for losses, accuracies in [(row.curves["validation_loss"], row.curves["validation_accuracy"])]
         ),
     )
     timed = Table(
@@ -112,8 +110,9 @@ def draw(result: Comparison, figure: Any) -> None:
 def _draw_curves(result: Comparison, axes: Any, name: str, scale: float) -> None:
     for number, row in enumerate(result.rows):
         curve = [scale * value for value in (result.start[name], *row.curves[name])]
-        axes.plot(range(result.epochs + 1), curve, **plots.line_style(number))
+        plots.draw_curve(axes, range(result.epochs + 1), curve, number)
     axes.set(xlabel="epoch", xlim=(0, result.epochs))
+    axes.locator_params(axis="x", integer=True)
     axes.grid(axis="y", color="#dddddd", linewidth=0.7)
 
 
@@ -127,7 +126,7 @@ DIGITS = Workload(
         Setting("RMSprop", {"lr": 0.001}),
         Setting("Adam", {"lr": 0.001}),
         Setting("Adagrad", {"lr": 0.01}),
-        Setting("AdamW", {"lr": 0.001}),
+        Setting("AdamW", {"lr": 0.003}),
     ),
     epochs=20,
     reports=4,

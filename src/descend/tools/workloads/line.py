@@ -13,7 +13,7 @@ from torch import nn
 
 from .. import plots
 from ..report import Table
-from .base import Setting, Task, Workload
+from .base import Setting, Task, Workload, seeded
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
@@ -45,13 +45,14 @@ def mean_squared_error(w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def setup(seed: int) -> Task:
     """nn.Linear(1, 1), mean squared error, and all 15 points as the one batch of an epoch."""
-    torch.manual_seed(seed)
     batch = columns(torch.float32)
+    with seeded(seed):
+        model = nn.Linear(1, 1)
     return Task(
-        model=nn.Linear(1, 1),
+        model=model,
         loss_fn=nn.MSELoss(),
         batches=lambda epoch: [batch],
-        measure=lambda model: {"w": model.weight.item(), "b": model.bias.item()},
+        measure=lambda model: dict(zip(("w", "b"), (p.item() for p in model.parameters()), strict=True)),
         reference=least_squares(),
     )
 
@@ -67,10 +68,11 @@ def tables(result: Comparison) -> tuple[Table, ...]:
         ),
     )
     w, b = result.reference["w"], result.reference["b"]
+    lowest = _loss_at(result.reference)
     worst = max(row.max_difference for row in result.rows)
     ended = Table(
         title="Where it ended, and the time of optimizer.step() in microseconds",
-        header=("optimizer", "w", "b", "distance", "us", "torch us", "ratio", "max diff"),
+        header=("optimizer", "w", "b", "distance", "us", "torch us", "ratio", "diff"),
         rows=tuple(
             (
                 row.label,
@@ -85,9 +87,9 @@ def tables(result: Comparison) -> tuple[Table, ...]:
             for row in result.rows
         ),
         notes=(
-            f"distance: to the least-squares solution w = {w:.4f}, b = {b:.4f}, whose loss is {_loss_at(result.reference):.5f}",
+            f"distance: to the least-squares solution w = {w:.4f}, b = {b:.4f}, loss {lowest:.5f}",
             "us, ratio: medians over the steps of both, taking turns; ratio = torch us / us",
-            f"max diff: of w and b to torch.optim, trained the same way: {worst:.1e} at most, "
+            f"diff: of w and b to torch.optim's, {worst:.1e} at most: "
             + ("within" if worst <= TOLERANCE else "MORE THAN")
             + f" {TOLERANCE:g}",
         ),
@@ -108,9 +110,12 @@ def _draw_losses(result: Comparison, axes: Any) -> None:
     lowest = _loss_at(result.reference)
     axes.set_yscale("log")
     for number, row in enumerate(result.rows):
-        axes.plot(range(1, result.epochs + 1), row.curves["loss"], **plots.line_style(number))
-    axes.axhline(lowest, color=plots.INK, linewidth=0.9, linestyle=":")
-    axes.set(xlabel="epoch", ylabel="mean squared error", title="Loss", xlim=(0, result.epochs))
+        plots.draw_curve(axes, range(1, result.epochs + 1), row.curves["loss"], number)
+    axes.axhline(lowest, color=plots.INK, linewidth=1.0, linestyle=":")
+    note = f"least squares {lowest:.3f}"
+    axes.text(0.03, lowest * 0.97, note, va="top", transform=axes.get_yaxis_transform(), fontsize=10)
+    axes.set(xlabel="epoch", ylabel="mean squared error", title="Loss")
+    axes.set(xlim=(0, result.epochs), ylim=(lowest * 0.78, None))
     plots.plain_log_ticks(axes.yaxis)
     plots.label_ends(axes, [(row.label, row.curves["loss"][-1]) for row in result.rows], x=result.epochs)
 
@@ -129,8 +134,9 @@ def _draw_paths(result: Comparison, axes: Any) -> None:
     # Levels evenly spaced in the logarithm of the loss above its minimum: the flat valley shows beside the steep walls.
     levels = torch.logspace(-3, loss.max().log10().item(), 15, dtype=torch.float64).tolist()
     grid = (ws.numpy(), bs.numpy(), loss.clamp_min(levels[0] / 2).numpy())
-    axes.contourf(*grid, levels=[levels[0] / 2, *levels], cmap="Greys", norm="log", alpha=0.4)
-    axes.contour(*grid, levels=levels, colors="#999999", linewidths=0.6)
+    greys = [f"{1 - 0.2 * k / len(levels):.3f}" for k in range(len(levels))]
+    axes.contourf(*grid, levels=[levels[0] / 2, *levels], colors=greys)
+    axes.contour(*grid, levels=levels, colors="#aaaaaa", linewidths=0.6)
     plots.draw_paths(axes, paths)
     axes.plot(
         *begin, "o", markersize=10, markerfacecolor="white", markeredgecolor=plots.INK, markeredgewidth=1.5, zorder=25
