@@ -15,7 +15,7 @@ OURS, TORCHS = "import descend as optim", "import torch.optim as optim"
 NUMBER = re.compile(r"-?\d+\.\d{6}")
 
 # The least-squares line through the 15 points, from numpy.polyfit in float64.
-SLOPE, INTERCEPT = 0.259967, 0.747738
+SLOPE, INTERCEPT = 0.259990, 0.747665
 
 
 def run(source: str, directory: Path) -> str:

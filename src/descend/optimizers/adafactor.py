@@ -139,7 +139,7 @@ class Adafactor(WholeTensorOptimizer):
             d=options["d"],
             dtype=compute_dtype(param.dtype),
         )
-        large = param.dim() > 1 and param.numel() > _block(param) and is_exact(param)
+        large = param.dim() > 1 and param.numel() > 4 * _block(param) and is_exact(param)
         (_in_blocks if large else _together)(batch, numbers)
 
 
@@ -159,10 +159,12 @@ class _Numbers(NamedTuple):
     d: float
     dtype: torch.dtype
 
-    def factor(self, norm: float, update_norm: float, count: int) -> float:
-        """What to multiply an update with, for a parameter of this norm; a NaN norm counts as a small one."""
-        root = math.sqrt(count)
-        return self.rate * max(self.eps2, norm / root) / max(1.0, update_norm / (root * self.d))
+    def factors(self, norms: list[float], update_norms: list[float], count: int) -> list[float]:
+        """What to multiply updates with, for parameters of these norms; a NaN norm counts as a small one."""
+        rate, eps2, root, most = self.rate, self.eps2, math.sqrt(count), math.sqrt(count) * self.d
+        sizes = [x / root if x / root > eps2 else eps2 for x in norms]
+        clips = [x / most if x > most else 1.0 for x in update_norms]
+        return [rate * size / clip for size, clip in zip(sizes, clips, strict=True)]
 
     def apply(self, p: Tensor, u: Tensor, factor: float) -> None:
         """Write keep p + factor u into p."""
@@ -196,13 +198,14 @@ def _together(batch: Batch, numbers: _Numbers) -> None:
         scatter(tensors, kept)
     count = batch.params[0].numel()
     if k == 1:
-        factor = numbers.factor(*(torch.linalg.vector_norm(x).item() for x in (p, u)), count)
+        norms, update_norms = ([torch.linalg.vector_norm(x).item()] for x in (p, u))
+        (factor,) = numbers.factors(norms, update_norms, count)
+        numbers.apply(p, u, factor)
     else:
-        norms = (torch.linalg.vector_norm(x.view(k, -1), dim=1).tolist() for x in (p, u))
-        factors = [numbers.factor(*pair, count) for pair in zip(*norms, strict=True)]
+        norms, update_norms = (torch.linalg.vector_norm(x.view(k, -1), dim=1).tolist() for x in (p, u))
+        factors = numbers.factors(norms, update_norms, count)
         u.mul_(torch.tensor(factors, dtype=dtype, device=u.device).view(k, *[1] * (u.dim() - 1)))
-        factor = 1.0
-    numbers.apply(p, u, factor)
+        numbers.apply(p, u, 1.0)
     scatter(batch.params, p)
 
 
@@ -242,7 +245,7 @@ def _in_blocks(batch: Batch, numbers: _Numbers) -> None:
         return torch.mul(row, column, out=out(part.shape)).clamp_(min=numbers.least).rsqrt_().mul_(part)
 
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(update(block)) for block in blocks]))
-    factor = numbers.factor(torch.linalg.vector_norm(param, dtype=dtype).item(), norm.item(), param.numel())
+    (factor,) = numbers.factors([torch.linalg.vector_norm(param, dtype=dtype).item()], [norm.item()], param.numel())
     for block in blocks:
         numbers.apply(p[block], update(block), factor)
     if p.data_ptr() != param.data_ptr():

@@ -70,6 +70,8 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._repeater = self._prepared = None
+        if "differentiable" not in self._later_options:
+            self.defaults.pop("differentiable", None)  # torch's base class adds it to every optimizer's defaults
         options = {**self.defaults, **self._later_options}
         for group in self.param_groups:
             for name, value in options.items():

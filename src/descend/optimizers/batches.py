@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .whole import WholeTensorOptimizer
 
 _EXACT = (Tensor, torch.nn.Parameter)
+_dtype_of, _on_cpu = attrgetter("dtype"), attrgetter("is_cpu")
 
 
 @dataclass
@@ -124,12 +126,14 @@ class Found:
     def _check_state(self, batch: Batch) -> None:
         """Set the batch's state, with what is missing made; refuse tensors of a wrong shape."""
         for name, size in self.optimizer._shapes(batch.params[0].shape).items():
-            tensors = []
-            for param, grad, state in zip(batch.params, batch.grads, batch.held, strict=True):
-                tensor = state[name] if name in state else self._begun(param, grad, state)[name]
+            try:
+                tensors = [state[name] for state in batch.held]
+            except KeyError:
+                batch.held = list(map(self._begun, batch.params, batch.grads, batch.held))
+                tensors = [state[name] for state in batch.held]
+            for i, tensor in enumerate(tensors):
                 if tensor.shape != size:
-                    refuse_state(self._name(param), name, tensor, size)
-                tensors.append(tensor)
+                    refuse_state(self._name(batch.params[i]), name, tensor, size)
             batch.state.append(tensors)
 
     def _name(self, param: Tensor) -> str:
@@ -155,15 +159,15 @@ class Found:
                 self.optimizer._update(part)
         for target, value in written:
             target.copy_(value)
-        on_cpu = [step for step in self.steps if step.is_cpu]
-        if on_cpu:  # a Tensor of one, since a number would be wrapped anew for every step count
-            torch._foreach_add_(on_cpu, torch.tensor(1.0), alpha=1.0)
-        if len(on_cpu) < len(self.steps):
-            torch._foreach_add_([step for step in self.steps if not step.is_cpu], 1.0)
+        if self.steps:  # a number would be wrapped anew for every step count; where some are elsewhere, it has to be
+            if all(map(_on_cpu, self.steps)):
+                torch._foreach_add_(self.steps, torch.tensor(1.0), alpha=1.0)
+            else:
+                torch._foreach_add_(self.steps, 1.0)
 
 
 def gather(tensors: list[Tensor], dtype: torch.dtype) -> Tensor:
-    """One tensor itself, several of one shape along a new leading dimension; a copy where that or the dtype needs one."""
+    """One tensor itself, several of one shape along a new leading dimension; a copy where that or dtype needs one."""
     return (torch.stack(tensors) if len(tensors) > 1 else tensors[0]).to(dtype)
 
 
@@ -172,7 +176,7 @@ def scatter(tensors: list[Tensor], values: Tensor) -> None:
     if len(tensors) == 1:
         if values is not tensors[0]:
             tensors[0].copy_(values)
-    elif all(t.dtype == values.dtype for t in tensors):
+    elif set(map(_dtype_of, tensors)) == {values.dtype}:
         torch.unbind_copy(values, out=tensors)  # faster than views and copies, but it converts nothing
     else:
         torch._foreach_copy_(tensors, values.unbind(0))

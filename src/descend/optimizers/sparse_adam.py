@@ -138,14 +138,15 @@ class SparseAdam(WholeTensorOptimizer):
 
 def _update_rows(param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
     """Adam where the gradient has values; operations and their order are torch's, and so are the numbers."""
-    grad = grad.coalesce()  # the update is not linear: what was given twice has to be added first
-    rows, g, dtype = tuple(grad.indices()), grad.values(), compute_dtype(param.dtype)
+    dtype = compute_dtype(param.dtype)
+    grad = grad.to(dtype).coalesce()  # the update is not linear: what was given twice has to be added first
+    rows, g = tuple(grad.indices()), grad.values()
     if g.numel() == 0:
         return
     if not rows:  # a sparse tensor without sparse dimensions holds one value, or none: the whole
         g = g.squeeze(0)
     (beta1, beta2), t = options["betas"], state["step"]
-    g = -g.to(dtype) if options["maximize"] else g.to(dtype)
+    g = -g if options["maximize"] else g
     exp_avg, exp_avg_sq = state["exp_avg"][rows].to(dtype), state["exp_avg_sq"][rows].to(dtype)
     exp_avg = (g - exp_avg).mul_(1 - beta1).add_(exp_avg)
     exp_avg_sq = g.pow(2).sub_(exp_avg_sq).mul_(1 - beta2).add_(exp_avg_sq)

@@ -23,7 +23,7 @@ import descend
 
 from . import plots, report
 from .workloads import Setting, Task, Workload, find
-from .workloads.base import Batches
+from .workloads.base import Batches, use_threads
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,10 @@ class Comparison:
         """Three lines: what was trained, how, and with which versions."""
         versions = self.environment
         engines = ", ".join(sorted({row.engine for row in self.rows}))
+        threads = "1 thread" if versions["threads"] == 1 else f"{versions['threads']} threads"
         return (
             f"{self.workload.name}: {self.workload.title}\n"
-            f"{self.epochs} epochs, seed {self.seed}, engine {engines}, {versions['threads']} threads\n"
+            f"{self.epochs} epochs, seed {self.seed}, engine {engines}, {threads}\n"
             f"descend {versions['descend']}, torch {versions['torch']}, Python {versions['python']}"
         )
 
@@ -306,27 +307,26 @@ def compare(
         raise ValueError(f"epochs must be at least 1, got {epochs}")
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed must be in 0 .. 2**32 - 1, got {seed}")
-    task = chosen.setup(seed)
-    rows = []
-    for number, setting in enumerate(chosen.settings, start=1):
-        start = perf_counter_ns()
-        rows.append(run_setting(chosen, setting, seed, epochs))
-        if progress is not None:
-            seconds = (perf_counter_ns() - start) / 1e9
-            progress(
-                f"[{number}/{len(chosen.settings)}] {setting.label}: loss {rows[-1].final['loss']:.4g}, {seconds:.1f} s"
-            )
-    return Comparison(
-        workload=chosen,
-        seed=seed,
-        epochs=epochs,
-        start=task.measure(task.model),
-        reference=task.reference,
-        rows=tuple(rows),
-        environment={
-            "descend": descend.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            "threads": torch.get_num_threads(),
-        },
-    )
+    with use_threads(chosen.threads):
+        task = chosen.setup(seed)
+        rows = []
+        for number, setting in enumerate(chosen.settings, start=1):
+            start = perf_counter_ns()
+            rows.append(run_setting(chosen, setting, seed, epochs))
+            if progress is not None:
+                seconds, loss = (perf_counter_ns() - start) / 1e9, rows[-1].final["loss"]
+                progress(f"[{number}/{len(chosen.settings)}] {setting.label}: loss {loss:.4g}, {seconds:.1f} s")
+        return Comparison(
+            workload=chosen,
+            seed=seed,
+            epochs=epochs,
+            start=task.measure(task.model),
+            reference=task.reference,
+            rows=tuple(rows),
+            environment={
+                "descend": descend.__version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+                "threads": torch.get_num_threads(),
+            },
+        )

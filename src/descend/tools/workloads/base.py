@@ -25,6 +25,17 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def use_threads(number: int | None) -> Iterator[None]:
+    """Let torch use so many threads, and afterwards as many as before; None changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if number is None else number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @dataclass(frozen=True)
 class Setting:
     """One optimizer with its options, by the name it has in descend and in torch.optim.
@@ -77,6 +88,7 @@ class Workload:
         timing_runs: how many more times to train for the clock alone, where one training has few steps for a median.
         tables: the result as tables.
         draw: the result as a picture on an empty matplotlib figure.
+        threads: how many threads torch may use meanwhile; None for as many as it does now.
     """
 
     name: str
@@ -88,3 +100,4 @@ class Workload:
     timing_runs: int
     tables: Callable[[Comparison], tuple[Table, ...]]
     draw: Callable[[Comparison, Any], None]
+    threads: int | None = None

@@ -173,4 +173,5 @@ LINE = Workload(
     timing_runs=4,
     tables=tables,
     draw=draw,
+    threads=1,  # two parameters
 )
