@@ -47,6 +47,7 @@ types: $(STAMP)
 # pytest's exit status 5 says that no test has the marker, which is no failure.
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow --hypothesis-profile=thorough $(PYTEST_ARGS) || test $$? -eq 5
+	$(BIN)/python -m pytest tests/test_properties.py --hypothesis-profile=thorough $(PYTEST_ARGS)
 
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS) || test $$? -eq 5

@@ -122,3 +122,17 @@ def test_a_second_step_compiles_nothing(monkeypatch: pytest.MonkeyPatch) -> None
         optimizer.step()
     assert optimizer.state[p]["step"] == 4
     assert ADAM.name == optimizer.rule.name
+
+
+def test_explain_knows_that_a_kernel_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba may be missing while llvmlite is there; what is cached would run, and nothing is cached here."""
+
+    def missing(*_: object) -> None:
+        raise ImportError("No module named 'numba'")
+
+    monkeypatch.setattr(build, "kernel", missing)
+    source.kernel.cache_clear()
+    p = torch.nn.Parameter(torch.ones(3, dtype=torch.float16))
+    engines = descend.RMSprop([p], centered=True, momentum=0.5).explain(quiet=True).engines
+    assert list(engines) == ["eager"]
+    assert "No module named 'numba'" in engines["eager"][0][1]

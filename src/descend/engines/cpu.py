@@ -174,6 +174,29 @@ def variant_key(rule: Rule, job: Job) -> tuple[Any, ...]:
     return dtypes, absent, job.numbers[0].dtype if job.numbers else None
 
 
+def variant_of(rule: Rule, jobs: Sequence[Job]) -> Variant:
+    """The kernel for jobs with equal keys."""
+    dtypes, absent, _ = variant_key(rule, jobs[0])
+    return Variant(
+        rule,
+        dtypes,
+        absent,
+        name_of(compute_dtype(jobs[0].param.dtype)),
+        scale=any(job.row.scale != 1 for job in jobs),
+        keep=any(job.row.keep != 1 for job in jobs),
+        l2=any(job.row.l2 != 0 for job in jobs),
+    )
+
+
+def kernel_failure(rule: Rule, jobs: Sequence[Job]) -> str:
+    """Why the kernel for jobs with equal keys cannot be had; empty if it can, and then it is in the cache."""
+    try:
+        kernel(variant_of(rule, jobs))
+    except Exception as error:  # whatever Numba, LLVM or the disk may raise
+        return f"no native kernel: {type(error).__name__}: {error}"
+    return ""
+
+
 _LAUNCH = (ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)  # result; job, worker
 
 
@@ -200,16 +223,7 @@ class Launch:
         self, rule: Rule, jobs: Sequence[Job], idle: Sequence[Tensor], spans: Sequence[tuple[int, int, int]]
     ) -> None:
         rows = list({id(job.row): job.row for job in jobs}.values())
-        dtypes, absent, number_dtype = variant_key(rule, jobs[0])
-        self.variant = Variant(
-            rule,
-            dtypes,
-            absent,
-            name_of(compute_dtype(jobs[0].param.dtype)),
-            scale=any(row.scale != 1 for row in rows),
-            keep=any(row.keep != 1 for row in rows),
-            l2=any(row.l2 != 0 for row in rows),
-        )
+        self.variant, number_dtype = variant_of(rule, jobs), variant_key(rule, jobs[0])[-1]
         self.rows = rows
         self._names = self.variant.scalars
         self._absent = [name for name in rule.scalar_names if name not in self._names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -57,6 +57,14 @@ def assigned(optimizer: Optimizer) -> dict[str, list[tuple[str, str]]]:
     with torch.no_grad():
         found = Collection(optimizer, with_idle=True)
         reasons = choose(found.jobs, optimizer._only_eager())
+    buckets: dict[Any, list[int]] = {}
+    for i, (job, reason) in enumerate(zip(found.jobs, reasons, strict=True)):
+        if not reason:
+            buckets.setdefault(cpu.variant_key(optimizer.rule, job), []).append(i)
+    for bucket in buckets.values():  # a kernel that cannot be compiled is noticed when it is asked for
+        failure = cpu.kernel_failure(optimizer.rule, [found.jobs[i] for i in bucket])
+        for i in bucket:
+            reasons[i] = failure
     engines: dict[str, list[tuple[str, str]]] = {}
     for job, reason in zip(found.jobs, reasons, strict=True):
         why = reason or "one launch for all of " + "/".join(
