@@ -346,8 +346,8 @@ def test_half_precision_is_computed_in_float32(cls: str, dtype: torch.dtype) -> 
         optimizer.step()
         results.append([x.detach().to(dtype) for x in params])
         assert wide or all(t.dtype == dtype for t in buffers(optimizer, params) if t.ndim)
-    if cls == "Muon":  # the momentum is stored before it is used, rounded here and not there: the last place may differ
-        assert_close(results[0], results[1], torch.finfo(dtype).eps)
+    if cls == "Muon":  # the momentum is stored before it is used, rounded here and not there, and bfloat16 follows
+        assert_close(results[0], results[1], 2**-7)
     else:
         assert_same_bits(*results)
 
