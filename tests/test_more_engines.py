@@ -22,7 +22,7 @@ from cases import (
     set_gradients,
     train,
 )
-from cases_more import LATE_IN_TORCH, every_more, richest_more
+from cases_more import LATE_IN_TORCH, RICHEST_MORE, every_more, richest_more
 from changes import CHANGES
 from torch import Tensor
 from torch.nn import Parameter
@@ -70,6 +70,25 @@ LAYOUTS: dict[str, tuple[Callable[[torch.dtype], Tensor], bool]] = {
 def _gradients_laid_out_alike(params: list[Any], step: int) -> None:
     for p in params:
         p.grad = _same_layout(p).copy_(random(p.shape, p.dtype, seed=step))
+
+
+@every_dtype
+def test_engines_agree_on_what_goes_past_the_caches(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ASGD's average is only written at first: whole, partial and misaligned blocks, written by one thread and two."""
+    from descend.engines import cpu, source
+
+    monkeypatch.setattr(cpu, "BEYOND_CACHES", 0)
+    monkeypatch.setattr(cpu, "SHARE", 1000)
+    case = next(case for case in RICHEST_MORE if "asgd" in str(case).lower())
+    sizes = [*SIZES, 128, 4096, 3 * 4096 + 64]
+    params = [*parameters(sizes, dtype), Parameter(random(4101, dtype)[1:])]
+    assert_engines_agree(case, params, set_gradients, True, 6)
+    written = []
+    original = source.kernel_source
+    monkeypatch.setattr(source, "kernel_source", lambda variant: written.append(original(variant)) or written[-1])
+    source.kernel.cache_clear()
+    assert_engines_agree(case, parameters([4096], dtype), set_gradients, True, 3)
+    assert any("stream(at_ax" in text and "load" in text for text in written)
 
 
 @every_dtype

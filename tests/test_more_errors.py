@@ -135,3 +135,32 @@ def test_what_has_a_meaning_is_allowed() -> None:
         optimizer = make(params)
         train(optimizer, params, 3)
         assert params[0].isfinite().all()
+
+
+def test_capturable_on_the_cpu_names_what_torch_names() -> None:
+    for name, words in {
+        "NAdam": "params, mu_products, and state_steps",
+        "ASGD": "params, mus, etas, and state_steps",
+        "RAdam": "params and state_steps",
+    }.items():
+        p = torch.nn.Parameter(torch.ones(2))
+        p.grad = torch.ones(2)
+        with pytest.raises(AssertionError, match=f"If capturable=True, {words} must be on supported devices"):
+            getattr(descend, name)([p], capturable=True).step()
+        assert torch.equal(p, torch.ones(2))
+
+
+@pytest.mark.parametrize("name", ["NAdam", "ASGD"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64], ids=str)
+def test_numbers_that_torch_cast_on_loading_do_not_send_us_to_eager(name: str, dtype: torch.dtype) -> None:
+    p, q = (torch.nn.Parameter(torch.ones(3, dtype=dtype)) for _ in range(2))
+    p.grad = q.grad = torch.full((3,), 0.5, dtype=dtype)
+    theirs = getattr(torch.optim, name)([p])
+    theirs.step()
+    theirs.load_state_dict(theirs.state_dict())  # casts mu_product, eta and mu to the parameter's dtype
+    ours = getattr(descend, name)([q], engine="cpu")
+    ours.load_state_dict(theirs.state_dict())
+    ours.step()
+    assert list(ours.explain(quiet=True).engines) == ["cpu"]
+    for key in ours.rule.numbers:
+        assert ours.state[q][key].dtype == torch.float32

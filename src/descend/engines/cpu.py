@@ -21,7 +21,7 @@ from . import layout as word
 from .eager import is_exact
 from .job import Job
 from .native import native, threads
-from .source import Variant, kernel
+from .source import BEYOND_CACHES, Variant, kernel
 
 # Elements for which waking a second thread pays off.
 SHARE = 16384
@@ -185,6 +185,7 @@ def variant_of(rule: Rule, jobs: Sequence[Job]) -> Variant:
         scale=any(job.row.scale != 1 for job in jobs),
         keep=any(job.row.keep != 1 for job in jobs),
         l2=any(job.row.l2 != 0 for job in jobs),
+        past=sum(job.param.nbytes for job in jobs) >= BEYOND_CACHES,
     )
 
 

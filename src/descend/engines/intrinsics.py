@@ -11,7 +11,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
+
+from .layout import BLOCK, LINE
 
 _I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _FLOAT, _DOUBLE = ir.FloatType(), ir.DoubleType()
@@ -134,6 +137,53 @@ def prefetch(typing, address):
         return context.get_dummy_value()
 
     return types.void(types.int64), emit
+
+
+@intrinsic
+def scratch(typing):
+    """The address of memory for one block of elements of any dtype, on the stack, aligned as `stream` likes it."""
+
+    def emit(context, builder, signature, args):
+        with builder.goto_entry_block():
+            memory = builder.alloca(ir.ArrayType(_DOUBLE, BLOCK))
+            memory.align = LINE
+        return builder.ptrtoint(memory, _I64)
+
+    return types.int64(), emit
+
+
+@intrinsic
+def stream(typing, address, source, size):
+    """Copy `size` bytes from scratch to memory, past the caches where both are aligned; `fence()` must follow."""
+
+    def emit(context, builder, signature, args):
+        target, source, size = args
+        line = ir.VectorType(_FLOAT, LINE // 4)
+        past = builder.module.add_metadata([_I32(1)])
+        whole = builder.and_(builder.or_(target, size), _I64(LINE - 1))
+        with builder.if_else(builder.icmp_signed("==", whole, _I64(0))) as (aligned, other):
+            with aligned, cgutils.for_range(builder, builder.lshr(size, _I64(6)), intp=_I64) as loop:
+                offset = builder.shl(loop.index, _I64(6))
+                value = builder.load(_place(builder, builder.add(source, offset), _I64(0), line), align=LINE)
+                place = _place(builder, builder.add(target, offset), _I64(0), line)
+                builder.store(value, place, align=LINE).set_metadata("nontemporal", past)
+            with other:
+                byte = ir.IntType(8).as_pointer()
+                cgutils.raw_memcpy(builder, builder.inttoptr(target, byte), builder.inttoptr(source, byte), size, 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), emit
+
+
+@intrinsic
+def fence(typing):
+    """All that was written before can be seen by other threads before anything that is written after."""
+
+    def emit(context, builder, signature, args):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), emit
 
 
 @intrinsic

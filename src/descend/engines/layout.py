@@ -45,3 +45,6 @@ SCALE, KEEP, L2, SCALARS = range(4)
 
 # What native code answers.
 DONE, CHANGED = 0, 1
+
+# Kernels go through a tensor in blocks of so many elements; bytes of a cache line.
+BLOCK, LINE = 128, 64

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..rules import Rule
 from ..rules.check import VOCABULARY, is_presence_test
-from .layout import KEEP, L2, SCALARS, SCALE
+from .layout import BLOCK, KEEP, L2, LINE, SCALARS, SCALE
 
 _HEAD = '''"""Kernel written by descend; see descend/engines/source.py. {title}"""
 
@@ -33,13 +33,15 @@ def kernel(job, first, start, last, stop):
 {prefetch}
             for i in range(block, min(block + {block}, size)):
 {body}
-'''
+{after}'''
 
 
 # Large tensors are bound by memory, and the processor's own prefetching stops at every page. Asking for the lines of
 # the block that comes AHEAD elements later, one BLOCK at a time, saves a tenth to a fifth of the time there.
-BLOCK, AHEAD = 128, 512
-LINE = 64  # bytes
+AHEAD = 512
+# Where more is written than caches hold, what is written without having been read (ASGD's average before there is one)
+# goes past them: otherwise its old values are read, too. Bytes of such a buffer from which that pays.
+BEYOND_CACHES = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Variant:
         scale: a row may scale the gradient (maximize, unscaling).
         keep: a row may shrink the parameter (decoupled weight decay).
         l2: a row may add a multiple of the parameter to the gradient (L2 weight decay).
+        past: what is only written goes past the caches.
     """
 
     rule: Rule
@@ -63,6 +66,7 @@ class Variant:
     scale: bool
     keep: bool
     l2: bool
+    past: bool = False
 
     @property
     def stored(self) -> list[tuple[str, str]]:
@@ -120,8 +124,7 @@ def kernel_source(variant: Variant) -> str:
     setup += [f"{rename(name)} = scalar(row, {SCALARS + i})" for i, name in enumerate(variant.scalars)]
     if variant.l2:
         setup.append("decays = l2 != 0")
-    body = [f"{rename(name)} = load_{dtype}(at_{name}, i)" for name, dtype in variant.stored]
-    body += ["_g = scale * _g"] * variant.scale + ["_p = keep * _p"] * variant.keep
+    body = ["_g = scale * _g"] * variant.scale + ["_p = keep * _p"] * variant.keep
     if variant.l2:
         body += ["if decays:", "    _g = _g + l2 * _p"]
     statements = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
@@ -143,12 +146,24 @@ def kernel_source(variant: Variant) -> str:
     # Two passes: a stored value must not be read by the expression of the next.
     body += [f"new_{name} = {ast.unparse(value)}" for name, value in results]
     dtypes = dict(variant.stored)
-    body += [f"store_{dtypes[name]}(at_{name}, i, new_{name})" for name, _ in results]
+    unread = only_written(variant, body)
+    read = [(name, dtype) for name, dtype in variant.stored if name not in unread]
+    body = [f"{rename(name)} = load_{dtype}(at_{name}, i)" for name, dtype in read] + body
+    past = unread if variant.past else []
+    for name, _ in results:
+        place = "block_{0}, i - block" if name in past else "at_{0}, i"
+        body.append(f"store_{dtypes[name]}({place.format(name)}, new_{name})")
     prefetch = []
-    for dtype in dict.fromkeys(dtypes.values()):
+    for dtype in dict.fromkeys(dtype for _, dtype in read):
         prefetch.append(f"for line in range(0, {BLOCK} * size_{dtype}, {LINE}):")
         later = f"size_{dtype} * (block + {AHEAD}) + line"
-        prefetch += [f"    prefetch(at_{name} + {later})" for name, kind in variant.stored if kind == dtype]
+        prefetch += [f"    prefetch(at_{name} + {later})" for name, kind in read if kind == dtype]
+    setup += [f"block_{name} = scratch()" for name in past]
+    after = []
+    for name in past:
+        size = f"size_{dtypes[name]}"
+        after.append(f"stream(at_{name} + {size} * block, block_{name}, {size} * (min(block + {BLOCK}, size) - block))")
+    end = "    fence()\n" if past else ""
     return _HEAD.format(
         block=BLOCK,
         ahead=AHEAD,
@@ -156,7 +171,19 @@ def kernel_source(variant: Variant) -> str:
         title=variant.title,
         setup="\n".join(" " * 8 + line for line in setup),
         body="\n".join(" " * 16 + line for line in body),
+        after="".join(" " * 12 + line + "\n" for line in after) + end,
     )
+
+
+def only_written(variant: Variant, body: list[str]) -> list[str]:
+    """Stored tensors whose old values the body of a kernel does not read."""
+    first: dict[str, bool] = {}  # name: whether what comes first is a plain assignment to it
+    for statement in ast.parse("\n".join(body)).body:
+        names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        for node in names:
+            reads = any(other.id == node.id and isinstance(other.ctx, ast.Load) for other in names)
+            first.setdefault(node.id, isinstance(statement, ast.Assign) and not reads)
+    return [name for name, _ in variant.stored if first.get(rename(name), True)]
 
 
 def _namespace(variant: Variant) -> dict[str, Any]:
@@ -168,6 +195,7 @@ def _namespace(variant: Variant) -> dict[str, Any]:
     load_double = intrinsics.make_load("float64", variant.computed)
     return (
         {"get": intrinsics.get, "prefetch": intrinsics.prefetch, "at": intrinsics.at, "scalar": load_double}
+        | {"scratch": intrinsics.scratch, "stream": intrinsics.stream, "fence": intrinsics.fence}
         | {name: getattr(layout, name) for name in ("ENTRIES", "STARTS", "ROW", "ADDRESSES")}
         | {f"load_{d}": intrinsics.make_load(d, variant.computed) for d in dtypes}
         | {f"store_{d}": intrinsics.make_store(d, variant.computed) for d in dtypes}

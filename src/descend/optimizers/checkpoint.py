@@ -148,6 +148,8 @@ def _state(optimizer: Optimizer, param: Tensor, group: dict[str, Any], name: str
             result[key] = (
                 value.to(dtype=torch.float32, device=param.device, copy=True) if on_device else value.detach().clone()
             )
+        elif key in optimizer.rule.memory:  # torch's loading casts these to the parameter's dtype
+            result[key] = value.to(dtype=_get_scalar_dtype(group.get("fused")), device=param.device, copy=True)
         elif key in shapes:
             if value.shape != shapes[key]:
                 raise ValueError(

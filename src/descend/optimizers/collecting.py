@@ -55,8 +55,9 @@ def _refuse_gradient(optimizer: Optimizer, group: Mapping[str, Any], param: Tens
         raise RuntimeError(f"{name}: the gradient has shape {tuple(grad.shape)}, the parameter {tuple(param.shape)}")
     devices = _get_capturable_supported_devices()
     if group.get("capturable") and not torch.compiler.is_compiling() and param.device.type not in devices:
+        memory = "".join(f", {key}s" for key in reversed(optimizer.rule.memory)) + "," * bool(optimizer.rule.memory)
         raise AssertionError(
-            f"If capturable=True, params and state_steps must be on supported devices: {devices}. "
+            f"If capturable=True, params{memory} and state_steps must be on supported devices: {devices}. "
             f"{name} is on {param.device}: leave capturable=False there"
         )
 
@@ -131,7 +132,7 @@ class Collection:
             value = options.hyper[first] if isinstance(first, str) else first
         on_device = group.get("capturable") or group.get("fused") or key in self.optimizer.rule.memory
         dtype = _get_scalar_dtype(group.get("fused"))
-        new[key] = torch.tensor(float(value), dtype=dtype, device=param.device if on_device else "cpu")
+        new[key] = torch.tensor(as_float(value), dtype=dtype, device=param.device if on_device else "cpu")
         return new[key]
 
     def _buffer(
@@ -145,13 +146,18 @@ class Collection:
             tensor = new.get(key)
         if tensor is None:
             init = self.optimizer.rule.buffers[key].init
-            tensor = new[key] = _filled(param, float(options.hyper[init] if isinstance(init, str) else init))
+            tensor = new[key] = _filled(param, as_float(options.hyper[init] if isinstance(init, str) else init))
         elif tensor.shape != param.shape:
             raise RuntimeError(
                 f"{name}: state {key!r} has shape {tuple(tensor.shape)}, the parameter {tuple(param.shape)}; "
                 "was the parameter replaced, or a checkpoint of another model loaded?"
             )
         return tensor
+
+
+def as_float(value: Any) -> float:
+    """A hyperparameter as a number, also where it is a Tensor that a gradient flows to."""
+    return float(value.item() if isinstance(value, Tensor) else value)
 
 
 def _filled(param: Tensor, value: float) -> Tensor:
