@@ -154,10 +154,11 @@ def kernel_source(variant: Variant) -> str:
         place = "block_{0}, i - block" if name in past else "at_{0}, i"
         body.append(f"store_{dtypes[name]}({place.format(name)}, new_{name})")
     prefetch = []
-    for dtype in dict.fromkeys(dtype for _, dtype in read):
+    fetched = [(name, dtype) for name, dtype in variant.stored if name not in past]
+    for dtype in dict.fromkeys(dtype for _, dtype in fetched):
         prefetch.append(f"for line in range(0, {BLOCK} * size_{dtype}, {LINE}):")
         later = f"size_{dtype} * (block + {AHEAD}) + line"
-        prefetch += [f"    prefetch(at_{name} + {later})" for name, kind in read if kind == dtype]
+        prefetch += [f"    prefetch(at_{name} + {later})" for name, kind in fetched if kind == dtype]
     setup += [f"block_{name} = scratch()" for name in past]
     after = []
     for name in past:
