@@ -24,9 +24,9 @@ TORCH: dict[str, dict[str, dict[str, Any]]] = {
     "Adafactor": {"torch default": {}, "torch foreach": {"foreach": True}},
     "Muon": {"torch default": {}},
 }
-# What our parameters are compared with after three steps. torch's float32 norm of 38 million elements is off by 0.3 %, and
-# Adafactor's update with it, so that torch in float64 is the measure there; Muon computes in bfloat16 in any case, and its
-# products, summed in another order, differ by 2^-8 of an update of size lr.
+# What our parameters are compared with after three steps. torch's float32 norm of 38 million elements is off by 0.3 %,
+# and Adafactor's update with it, so that torch in float64 is the measure there; Muon computes in bfloat16 in any case,
+# and its products, summed in another order, differ by 2^-8 of an update of size lr.
 REFERENCE: dict[str, tuple[torch.dtype, float, dict[str, Any]]] = {
     "Adafactor": (torch.float64, 1e-5, {"eps": (torch.finfo(torch.float32).eps, 1e-3)}),  # None would be float64's
     "Muon": (torch.float32, 1e-4, {}),

@@ -31,7 +31,7 @@ ARROWS = {
     "schedules": May(set(), set()),
     "storage": May(set(), {"torch"}),
     "engines": May({"rules", "storage"}, {"torch", "numpy", "numba", "llvmlite", "triton"}),
-    "optimizers": May({"rules", "engines", "storage", "schedules"}, {"torch"}),
+    "optimizers": May({"rules", "engines", "storage", "schedules"}, {"torch", "typing_extensions"}),
     "lr_scheduler": May({"schedules", "optimizers"}, {"torch"}),
     "swa_utils": May({"schedules", "optimizers"}, {"torch"}),
     "groups": May(set(), {"torch"}),

@@ -6,6 +6,7 @@ It serves every tensor that the compiled engines refuse, and is the reference th
 from __future__ import annotations
 
 import functools
+import math
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ..rules import Rule
 from ..storage import compute_dtype, load, store
+from . import measures
 from .job import Job, Row
 
 
@@ -78,8 +80,12 @@ def compute(
     if torch.is_grad_enabled():  # differentiable=True: autograd may keep what is about to be overwritten in place
         param, buffers = param.clone(), [b if b is None else b.clone() for b in buffers]
     p, g = load(param, dtype), load(grad if grad.layout == torch.strided else _exact_sums(grad).to_dense(), dtype)
-    if not _is(row.scale, 1.0):
-        g = row.scale * g
+    clips = not _is(row.clip, math.inf)
+    scale = row.scale if clips or _is(row.factor, 1.0) else row.scale * row.factor
+    if not _is(scale, 1.0):
+        g = scale * g
+    if clips:
+        g = row.factor * torch.clamp(g, -row.clip, row.clip)
     if not _is(row.keep, 1.0):
         p = row.keep * p
     if not _is(row.l2, 0.0):
@@ -137,8 +143,13 @@ def _update_rows(rule: Rule, job: Job) -> None:
     _count(rule, job)
 
 
-def run(rule: Rule, jobs: Sequence[Job]) -> None:
+def run(rule: Rule, jobs: Sequence[Job], stats: bool = False) -> list[list[float]]:
     """Update every job's parameter, buffers and step, in order.
+
+    Args:
+        rule: the algorithm.
+        jobs: what to update.
+        stats: return what `layout.STATISTICS` names for each job; otherwise nothing is returned.
 
     Tensor subclasses may lack an operation, which shows only when it is called: their new values are all computed
     before anything is written, so that a step that raises has changed nothing.
@@ -147,8 +158,16 @@ def run(rule: Rule, jobs: Sequence[Job]) -> None:
         job for job in jobs if not all(is_exact(t) for t in (job.param, job.grad, *job.buffers) if t is not None)
     ]
     computed = {id(job): compute(rule, job.row, job.param, job.grad, job.buffers) for job in foreign}
+    statistics = []
     for job in jobs:
+        before = job.param.detach().clone() if stats else None
         if _by_rows(rule, job) and id(job) not in computed:
             _update_rows(rule, job)
+            new: Tensor | None = job.param
         else:
-            _write(rule, job, computed.get(id(job)) or compute(rule, job.row, job.param, job.grad, job.buffers))
+            values = computed.get(id(job)) or compute(rule, job.row, job.param, job.grad, job.buffers)
+            new = values[0]
+            _write(rule, job, values)
+        if before is not None and new is not None:
+            statistics.append(measures.statistics(job.grad, before, new))
+    return statistics

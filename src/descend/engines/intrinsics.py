@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -50,9 +51,11 @@ _STORED: dict[str, tuple[Any, int, Emit, Emit]] = {
     ),
 }
 _COMPUTED = {"float32": (_FLOAT, types.float32), "float64": (_DOUBLE, types.float64)}
+ZERO = {"float32": numpy.float32(0), "float64": 0.0}
 
 
-def _place(builder: Any, base: Any, index: Any, kind: Any) -> Any:
+def place(builder: Any, base: Any, index: Any, kind: Any) -> Any:
+    """A pointer to element `index` of the array of this LLVM type at an address."""
     return builder.gep(builder.inttoptr(base, kind.as_pointer()), [index])
 
 
@@ -71,7 +74,7 @@ def make_load(stored: str, computed: str) -> Any:
     @intrinsic
     def load(typing: Any, base: Any, index: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            raw = builder.load(_place(builder, args[0], args[1], kind), align=size)
+            raw = builder.load(place(builder, args[0], args[1], kind), align=size)
             return _convert(builder, widen(builder, raw), target)
 
         return numba_type(types.int64, types.int64), emit
@@ -88,7 +91,7 @@ def make_store(stored: str, computed: str) -> Any:
     def store(typing: Any, base: Any, index: Any, value: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             value = _convert(builder, args[2], _DOUBLE if kind == _DOUBLE else _FLOAT)
-            builder.store(narrow(builder, value), _place(builder, args[0], args[1], kind), align=size)
+            builder.store(narrow(builder, value), place(builder, args[0], args[1], kind), align=size)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, numba_type), emit
@@ -99,7 +102,7 @@ def make_store(stored: str, computed: str) -> Any:
 @intrinsic
 def get(typing, base, index):
     """Word `index` after an address."""
-    return types.int64(types.int64, types.int64), lambda c, b, s, a: b.load(_place(b, a[0], a[1], _I64))
+    return types.int64(types.int64, types.int64), lambda c, b, s, a: b.load(place(b, a[0], a[1], _I64))
 
 
 @intrinsic
@@ -107,8 +110,8 @@ def at(typing, base, field, index):
     """Word `index` of the column whose address stands in word `field` after `base`."""
 
     def emit(context, builder, signature, args):
-        column = builder.load(_place(builder, args[0], args[1], _I64))
-        return builder.load(_place(builder, column, args[2], _I64))
+        column = builder.load(place(builder, args[0], args[1], _I64))
+        return builder.load(place(builder, column, args[2], _I64))
 
     return types.int64(types.int64, types.int64, types.int64), emit
 
@@ -118,7 +121,7 @@ def put(typing, base, index, value):
     """Write word `index` after an address."""
 
     def emit(context, builder, signature, args):
-        builder.store(args[2], _place(builder, args[0], args[1], _I64))
+        builder.store(args[2], place(builder, args[0], args[1], _I64))
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), emit
@@ -164,9 +167,9 @@ def stream(typing, address, source, size):
         with builder.if_else(builder.icmp_signed("==", whole, _I64(0))) as (aligned, other):
             with aligned, cgutils.for_range(builder, builder.lshr(size, _I64(6)), intp=_I64) as loop:
                 offset = builder.shl(loop.index, _I64(6))
-                value = builder.load(_place(builder, builder.add(source, offset), _I64(0), line), align=LINE)
-                place = _place(builder, builder.add(target, offset), _I64(0), line)
-                builder.store(value, place, align=LINE).set_metadata("nontemporal", past)
+                value = builder.load(place(builder, builder.add(source, offset), _I64(0), line), align=LINE)
+                there = place(builder, builder.add(target, offset), _I64(0), line)
+                builder.store(value, there, align=LINE).set_metadata("nontemporal", past)
             with other:
                 byte = ir.IntType(8).as_pointer()
                 cgutils.raw_memcpy(builder, builder.inttoptr(target, byte), builder.inttoptr(source, byte), size, 1)

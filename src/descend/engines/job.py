@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ class Row:
     """The scalars of one group, or of several with equal options, at one step number.
 
     `members` are the groups' indices, `memory` is what the rule remembers from the step before, `scalars` are the
-    rule's. The other three are the prologue that every rule shares: `g <- scale g` (maximize, unscaling),
-    `p <- keep p` (decoupled weight decay), `g <- g + l2 p` (L2 weight decay).
+    rule's. The others are the prologue that every rule shares: `g <- scale g` (maximize), `g <- clamp(g, -clip, clip)`,
+    `g <- factor g` (clipping by the norm), `p <- keep p` (decoupled weight decay), `g <- g + l2 p` (L2 weight decay).
     """
 
     members: list[int]
@@ -24,6 +25,8 @@ class Row:
     scale: float = 1.0
     keep: Any = 1.0
     l2: Any = 0.0
+    clip: float = math.inf
+    factor: float = 1.0
 
     def numbers(self, names: tuple[str, ...]) -> tuple[list[float], list[float]]:
         """New values of the numbers kept per parameter, and those before the step.
@@ -47,3 +50,26 @@ class Job:
     numbers: tuple[Tensor, ...]
     row: Row
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What is asked of all gradients together, before anything is updated, and what is measured on the way.
+
+    Attributes:
+        clip_norm: gradients are scaled so that their common norm is at most this; None: they are not.
+        nonfinite: what a gradient that is NaN or infinite does: "propagate", "skip" the step, or "raise".
+        stats: keep sums for `optimizer.stats()`.
+    """
+
+    clip_norm: float | None = None
+    nonfinite: str = "propagate"
+    stats: bool = False
+
+    @property
+    def first_pass(self) -> bool:
+        """Whether gradients are read once before the update."""
+        return self.clip_norm is not None or self.nonfinite != "propagate"
+
+
+NO_GUARD = Guard()

@@ -32,19 +32,32 @@
     KERNEL,  # address of the compiled kernel
     THREADS,  # threads to use; <= 1: the calling one
     RECORD,  # 1: write KEYS, DTYPES, DIMENSIONS and ADDRESSES; 0: compare with them
-    CHECK_ONLY,  # 1: change nothing
+    MODE,  # what to do: CHECK + RUN + FINISH
     IMPL_AT,  # offset of the tensor in a Python tensor object
     KEYS_AT,  # offset of the dispatch keys in a tensor
     SCRATCH,  # address of 8 words for return values
     FAILED,  # written: the entry at which a check failed
+    NORMS,  # column: addresses of each entry's sums of squared gradients, a float64 for each CHUNK
+    STATS,  # column: addresses of each entry's statistics, len(STATISTICS) float64 for each CHUNK
     WORDS,
-) = range(34)
+) = range(36)
+
+# MODE: check that everything is as it was; run the kernel; count the step and tell autograd what was written.
+CHECK, RUN, FINISH = 1, 2, 4
 
 # Words of a row: the prologue's scalars, then the rule's own.
-SCALE, KEEP, L2, SCALARS = range(4)
+SCALE, KEEP, L2, CLIP, FACTOR, SCALARS = range(6)
 
 # What native code answers.
 DONE, CHANGED = 0, 1
 
 # Kernels go through a tensor in blocks of so many elements; bytes of a cache line.
 BLOCK, LINE = 128, 64
+
+# Threads divide the elements, not the tensors; a cut inside a tensor falls on a multiple of this many elements, so that
+# no two threads write to one cache line. Sums are kept for every such chunk and added up in order.
+CHUNK = 1024
+
+# What a kernel counts for each chunk: sums of squares of the gradient, the update and the new parameter, and how many
+# gradients are zero and not finite.
+STATISTICS = ("grad", "update", "param", "zeros", "nonfinite")

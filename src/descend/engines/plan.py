@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
+from enum import Enum
 
 from torch import Tensor
 
 from ..rules import Rule
-from . import cpu, eager
-from .job import Job, Row
+from . import cpu, eager, measures
+from .job import NO_GUARD, Guard, Job, Row
+from .launch import Launch
 
 _warned = False
 
@@ -40,6 +43,14 @@ def choose(jobs: Sequence[Job], only_eager: str = "", spans: Sequence[tuple[int,
     return reasons
 
 
+class Outcome(Enum):
+    """How a step ended. CHANGED and SKIPPED have changed nothing."""
+
+    DONE = 0
+    CHANGED = 1  # something is not as it was when the plan was made
+    SKIPPED = 2  # a gradient is NaN or infinite, and such steps are to be left out
+
+
 class Plan:
     """One optimizer step, ready to run.
 
@@ -49,29 +60,37 @@ class Plan:
         idle: parameters without a gradient.
         only_eager: a reason to run everything eagerly, or empty.
         required: native kernels that cannot be had are an error, not a warning.
+        guard: what is asked of all gradients together.
     """
 
     def __init__(
-        self, rule: Rule, jobs: Sequence[Job], idle: Sequence[Tensor], only_eager: str = "", required: bool = False
+        self,
+        rule: Rule,
+        jobs: Sequence[Job],
+        idle: Sequence[Tensor],
+        only_eager: str = "",
+        required: bool = False,
+        guard: Guard = NO_GUARD,
     ) -> None:
         if not only_eager and cpu.usable():
             if required:
                 raise RuntimeError(f"engine='cpu' cannot run: {cpu.usable()}")
             _warn(cpu.usable())
-        self.rule = rule
+        self.rule, self.guard, self.jobs = rule, guard, list(jobs)
         self.rows: list[Row] = list({id(job.row): job.row for job in jobs}.values())
         spans = [] if only_eager else cpu.written(jobs)
         reasons = choose(jobs, only_eager, spans)
         self.eager = [job for job, reason in zip(jobs, reasons, strict=True) if reason]
+        self.eager_statistics: list[list[float]] = []
         buckets: dict[object, list[Job]] = {}
         for job, reason in zip(jobs, reasons, strict=True):
             if not reason:
                 buckets.setdefault(cpu.variant_key(rule, job), []).append(job)
         watched = list(idle)  # one launch is enough to watch them
-        self.launches = []
+        self.launches: list[Launch] = []
         for bucket in buckets.values():
             try:
-                self.launches.append(cpu.Launch(rule, bucket, watched, spans))
+                self.launches.append(Launch(rule, bucket, watched, spans, guard))
                 watched = []
             except Exception as error:  # whatever Numba, LLVM or the disk may raise: the numbers do not depend on them
                 if required:
@@ -85,22 +104,73 @@ class Plan:
         """Whether native code notices every change that would make this plan wrong."""
         return bool(self.launches) and not self.eager
 
-    def run(self, new_scalars: bool = True) -> bool:
-        """Update everything; False, with nothing changed, if something is not as it was when the plan was made.
+    def run(self, new_scalars: bool = True) -> Outcome:
+        """Update everything, or nothing.
 
         Args:
             new_scalars: the rows' scalars have changed since the last run.
+
+        Raises:
+            RuntimeError: a gradient is NaN or infinite, and that is to be an error.
         """
         launches = self.launches
-        if new_scalars:
-            for launch in launches:
-                if not launch.pack():
-                    return False
+        if new_scalars and not all([launch.pack() for launch in launches]):
+            return Outcome.CHANGED
+        if self.guard.first_pass:
+            return self._run_guarded()
         if len(launches) == 1 and not self.eager:
-            return launches[0].run()
-        if not all(launch.run(check_only=True) for launch in launches):
-            return False
-        eager.run(self.rule, self.eager)
+            return Outcome.DONE if launches[0].run() else Outcome.CHANGED
+        if not all(launch.check() for launch in launches):
+            return Outcome.CHANGED
+        self._run_eager()
         for launch in launches:
             launch.run()
-        return True
+        return Outcome.DONE
+
+    def _run_eager(self) -> None:
+        self.eager_statistics = eager.run(self.rule, self.eager, self.guard.stats)
+
+    def _run_guarded(self) -> Outcome:
+        """Read all gradients first: for their norm, and for what is not finite."""
+        squares = [launch.squares() for launch in self.launches]
+        if None in squares:
+            return Outcome.CHANGED
+        eagerly = [measures.squares(job.grad, job.row.clip) for job in self.eager]
+        total = math.fsum([*filter(None, squares), *eagerly]) if math.isfinite(sum(filter(None, squares))) else math.nan
+        if not math.isfinite(total) and self.guard.nonfinite != "propagate":
+            names = [job.name for job in self.jobs if not measures.is_finite(job.param.grad)]
+            if names and self.guard.nonfinite == "skip":
+                return Outcome.SKIPPED
+            if names:
+                raise RuntimeError(measures.refusal(names))
+        if self.guard.clip_norm is not None and not self._clip(total, self.guard.clip_norm):
+            return Outcome.CHANGED
+        self._run_eager()
+        if not all([launch.after_check() for launch in self.launches]):
+            return Outcome.CHANGED
+        return Outcome.DONE
+
+    def _clip(self, total: float, limit: float) -> bool:
+        """Scale all gradients so that their norm is at most the limit; False if another kernel is needed."""
+        if math.isfinite(total):
+            norm = math.sqrt(total)
+        else:
+            norm = measures.large_norm(
+                [(job.param.grad, job.row.clip) for job in self.jobs if job.param.grad is not None]
+            )
+        factor = measures.factor(limit, norm)
+        if all(row.factor == factor for row in self.rows):
+            return True
+        for row in self.rows:
+            row.factor = factor
+        return all([launch.pack() for launch in self.launches])
+
+    def statistics(self) -> list[tuple[Job, list[float]]]:
+        """For each parameter of the last step, what `layout.STATISTICS` names."""
+        result = list(zip(self.eager, self.eager_statistics, strict=True))
+        for launch in self.launches:
+            result += [
+                (job, list(map(float, sums))) for job, sums in zip(launch.jobs, launch.statistics(), strict=True)
+            ]
+        order = {id(job): i for i, job in enumerate(self.jobs)}
+        return sorted(result, key=lambda entry: order[id(entry[0])])

@@ -1,52 +1,54 @@
 define internal fastcc void @_ZN7descend7engines7runtime6launchB2v1B56c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAg6cJqBrMeIZJFEGM0QQAExx(ptr noalias nonnull writeonly %retptr, i64 %arg.job, i64 %arg.worker_address) unnamed_addr {
-B0.endif:
+B0:
   %.11 = inttoptr i64 %arg.job to ptr
-  %.12 = getelementptr i8, ptr %.11, i64 216
+  %.12 = getelementptr i8, ptr %.11, i64 224
   %.13 = load i64, ptr %.12, align 8
-  %.20 = getelementptr i8, ptr %.11, i64 152
-  %.21 = load i64, ptr %.20, align 8
-  %..21 = tail call i64 @llvm.smax.i64(i64 %.21, i64 0)
-  %sunkaddr37 = getelementptr i8, ptr %.11, i64 160
-  %sunkaddr39 = getelementptr i8, ptr %.11, i64 232
-  %sunkaddr41 = getelementptr i8, ptr %.11, i64 168
-  br label %B122
+  %.18 = and i64 %.13, 1
+  %.19.not = icmp eq i64 %.18, 0
+  br i1 %.19.not, label %B158, label %B66
 
-B122:
-  %.109127 = phi i64 [ %.116, %B124 ], [ 0, %B0.endif ]
-  %exitcond.not = icmp eq i64 %..21, %.109127
-  br i1 %exitcond.not, label %B362.endif, label %B124
+B66:
+  %.24 = getelementptr i8, ptr %.11, i64 216
+  %.25 = load i64, ptr %.24, align 8
+  %.21.i = getelementptr i8, ptr %.11, i64 152
+  %.22.i = load i64, ptr %.21.i, align 8
+  %..22.i = tail call i64 @llvm.smax.i64(i64 %.22.i, i64 0)
+  %sunkaddr49 = getelementptr i8, ptr %.11, i64 160
+  %sunkaddr51 = getelementptr i8, ptr %.11, i64 232
+  %sunkaddr53 = getelementptr i8, ptr %.11, i64 168
+  br label %B72.i
 
-B124:
-  %.116 = add nuw i64 %.109127, 1
-  %.144 = load i64, ptr %sunkaddr37, align 8
-  %.145 = inttoptr i64 %.144 to ptr
-  %0 = shl i64 %.109127, 3
-  %scevgep = getelementptr i8, ptr %.145, i64 %0
-  %.147 = load i64, ptr %scevgep, align 8
-  %.151 = load i64, ptr %sunkaddr39, align 8
-  %.152 = add nsw i64 %.151, %.147
-  %.153 = inttoptr i64 %.152 to ptr
-  %.155 = load i64, ptr %.153, align 8
-  %.156 = tail call i64 @descend_get_grad(i64 %.155)
-  %.157 = inttoptr i64 %.156 to ptr
-  %.159 = load i64, ptr %.157, align 8
-  %.163 = load i64, ptr %sunkaddr41, align 8
-  %.164.not = icmp eq i64 %.159, %.163
-  br i1 %.164.not, label %B122, label %common.ret
+B72.i:
+  %.110112.i = phi i64 [ %.117.i, %B74.i ], [ 0, %B66 ]
+  %exitcond.not.i = icmp eq i64 %..22.i, %.110112.i
+  br i1 %exitcond.not.i, label %B300.endif.i, label %B74.i
 
-common.ret:
-  %.sink = phi i64 [ 0, %B376.B342.loopexit_crit_edge.us.i ], [ 1, %B432.endif.thread ], [ 0, %B532 ], [ 0, %B274.endif.i ], [ 1, %B124 ]
-  store i64 %.sink, ptr %retptr, align 8
-  ret void
+B74.i:
+  %.117.i = add nuw i64 %.110112.i, 1
+  %.145.i = load i64, ptr %sunkaddr49, align 8
+  %.146.i = inttoptr i64 %.145.i to ptr
+  %0 = shl i64 %.110112.i, 3
+  %scevgep.i = getelementptr i8, ptr %.146.i, i64 %0
+  %.148.i = load i64, ptr %scevgep.i, align 8
+  %.152.i = load i64, ptr %sunkaddr51, align 8
+  %.153.i = add nsw i64 %.152.i, %.148.i
+  %.154.i = inttoptr i64 %.153.i to ptr
+  %.156.i = load i64, ptr %.154.i, align 8
+  %.157.i = tail call i64 @descend_get_grad(i64 %.156.i)
+  %.158.i = inttoptr i64 %.157.i to ptr
+  %.160.i = load i64, ptr %.158.i, align 8
+  %.164.i = load i64, ptr %sunkaddr53, align 8
+  %.165.not.i = icmp eq i64 %.160.i, %.164.i
+  br i1 %.165.not.i, label %B72.i, label %common.ret
 
-B432:
-  %.270137140 = phi i64 [ 0, %B432.lr.ph ], [ %.277, %B430.backedge ]
-  %.277 = add nuw nsw i64 %.270137140, 1
+B370.i:
+  %.270122125.i = phi i64 [ 0, %B370.lr.ph.i ], [ %.277.i, %B368.backedge.i ]
+  %.277.i = add nuw nsw i64 %.270122125.i, 1
   %.25.i = load i64, ptr %.11, align 8
-  %.29.i = load i64, ptr %sunkaddr39, align 8
+  %.29.i = load i64, ptr %sunkaddr51, align 8
   %.40.i = load i64, ptr %.39.i, align 8
   %.41.i = inttoptr i64 %.40.i to ptr
-  %.42.i = getelementptr i64, ptr %.41.i, i64 %.270137140
+  %.42.i = getelementptr i64, ptr %.41.i, i64 %.270122125.i
   %.43.i = load i64, ptr %.42.i, align 8
   %.45.i = add nsw i64 %.43.i, %.29.i
   %.43.i.i = load i64, ptr %.42.i.i1, align 8
@@ -56,25 +58,25 @@ B432:
   %.52.i.i = add nsw i64 %.51.i.i, %.47.i.i
   %.53.i1.i = inttoptr i64 %.52.i.i to ptr
   %.55.i2.i = load i64, ptr %.53.i1.i, align 8
-  %sunkaddr42.i.i = inttoptr i64 %.43.i.i to ptr
-  %sunkaddr43.i.i = shl i64 %.270137140, 3
-  %sunkaddr44.i.i = getelementptr i8, ptr %sunkaddr42.i.i, i64 %sunkaddr43.i.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i.i
+  %sunkaddr50.i.i = inttoptr i64 %.43.i.i to ptr
+  %sunkaddr51.i.i = shl i64 %.270122125.i, 3
+  %sunkaddr52.i.i = getelementptr i8, ptr %sunkaddr50.i.i, i64 %sunkaddr51.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i.i:
-  store i64 %.55.i2.i, ptr %sunkaddr44.i.i, align 8
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i.i:
+  store i64 %.55.i2.i, ptr %sunkaddr52.i.i, align 8
   br label %B236.i.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i.i:
-  %.35.pre.i.i5.i = load i64, ptr %sunkaddr44.i.i, align 8
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i.i:
+  %.35.pre.i.i5.i = load i64, ptr %sunkaddr52.i.i, align 8
   %.not.i6.i = icmp eq i64 %.35.pre.i.i5.i, %.55.i2.i
-  br i1 %.not.i6.i, label %B236.i.i, label %B432.endif.thread
+  br i1 %.not.i6.i, label %B236.i.i, label %B370.endif.thread.i
 
 B236.i.i:
   %.113.i.i = load i64, ptr %.112.i.i, align 8
   %.118.i.i = load i64, ptr %.117.i.i, align 8
   %.119.i.i = inttoptr i64 %.118.i.i to ptr
-  %.120.i.i = getelementptr i64, ptr %.119.i.i, i64 %.270137140
+  %.120.i.i = getelementptr i64, ptr %.119.i.i, i64 %.270122125.i
   %.121.i3.i = load i64, ptr %.120.i.i, align 8
   %.129.i.i = inttoptr i64 %.113.i.i to ptr
   store i64 0, ptr %.129.i.i, align 8
@@ -92,39 +94,39 @@ B236.i.i:
   %.147165.i.i = or i32 %.141164.i.i, %.151.i.i
   %.161167.i.i = or i32 %.147165.i.i, %.155.i.i
   %.162.not.i.i = icmp eq i32 %.161167.i.i, 0
-  br i1 %.162.not.i.i, label %B556.i.i, label %B432.endif.thread
+  br i1 %.162.not.i.i, label %B556.i.i, label %B370.endif.thread.i
 
 B556.i.i:
   %.166.i.i = getelementptr i8, ptr %.129.i.i, i64 8
   %.167.i.i = load i64, ptr %.166.i.i, align 8
   %.169.not.i.i = icmp eq i64 %.167.i.i, %.121.i3.i
-  br i1 %.169.not.i.i, label %B596.i.i, label %B432.endif.thread
+  br i1 %.169.not.i.i, label %B596.i.i, label %B370.endif.thread.i
 
 B596.i.i:
   %.175.i.i = load i64, ptr %.174.i.i, align 8
   %.179.i.i = load i64, ptr %.129.i.i, align 8
-  %sunkaddr46.i.i = inttoptr i64 %.175.i.i to ptr
-  %sunkaddr48.i.i = getelementptr i8, ptr %sunkaddr46.i.i, i64 %sunkaddr43.i.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i.i, label %B702.thread.i.i
+  %sunkaddr54.i.i = inttoptr i64 %.175.i.i to ptr
+  %sunkaddr57.i.i = getelementptr i8, ptr %sunkaddr54.i.i, i64 %sunkaddr51.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i.i, label %B702.thread.i.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i.i:
-  %.35.pre.i21.i.i = load i64, ptr %sunkaddr48.i.i, align 8
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i.i:
+  %.35.pre.i21.i.i = load i64, ptr %sunkaddr57.i.i, align 8
   %.not67.i.i = icmp eq i64 %.35.pre.i21.i.i, %.179.i.i
-  br i1 %.not67.i.i, label %B702.i.i, label %B432.endif.thread
+  br i1 %.not67.i.i, label %B702.i.i, label %B370.endif.thread.i
 
 B702.i.i:
   %.347193.not.i.i = icmp slt i64 %.121.i3.i, 1
-  br i1 %.347193.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.i, label %B794.lr.ph.split.us.i.i
+  br i1 %.347193.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.i, label %B794.lr.ph.split.us.i.i
 
 B702.thread.i.i:
-  store i64 %.179.i.i, ptr %sunkaddr48.i.i, align 8
+  store i64 %.179.i.i, ptr %sunkaddr57.i.i, align 8
   %.347193.not70.i.i = icmp slt i64 %.121.i3.i, 1
-  br i1 %.347193.not70.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread192.i, label %B794.preheader.i.i
+  br i1 %.347193.not70.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread194.i, label %B794.preheader.i.i
 
 B794.preheader.i.i:
   %.23872.i.i = load i64, ptr %.23771.i.i, align 8
   %.23973.i.i = inttoptr i64 %.23872.i.i to ptr
-  %.24074.i.i = getelementptr i64, ptr %.23973.i.i, i64 %.270137140
+  %.24074.i.i = getelementptr i64, ptr %.23973.i.i, i64 %.270122125.i
   %.24175.i.i = load i64, ptr %.24074.i.i, align 8
   %xtraiter.i.i = and i64 %.121.i3.i, 3
   %1 = icmp samesign ult i64 %.121.i3.i, 4
@@ -141,14 +143,14 @@ B794.preheader.new.i.i:
   %3 = shl i64 %.121.i3.i, 3
   %4 = getelementptr i8, ptr %2, i64 %3
   %scevgep108.i.i = getelementptr i8, ptr %4, i64 24
-  %sunkaddr56.i.i = getelementptr i8, ptr %.129.i.i, i64 16
-  %sunkaddr65.i.i = getelementptr i8, ptr %.129.i.i, i64 24
+  %sunkaddr64.i.i = getelementptr i8, ptr %.129.i.i, i64 16
+  %sunkaddr69.i.i = getelementptr i8, ptr %.129.i.i, i64 24
   br label %B794.i.i
 
 B794.lr.ph.split.us.i.i:
   %.238.i.i = load i64, ptr %.23771.i.i, align 8
   %.239.i.i = inttoptr i64 %.238.i.i to ptr
-  %.240.i4.i = getelementptr i64, ptr %.239.i.i, i64 %.270137140
+  %.240.i4.i = getelementptr i64, ptr %.239.i.i, i64 %.270122125.i
   %.241.i.i = load i64, ptr %.240.i4.i, align 8
   %.391.i.i = getelementptr i8, ptr %.129.i.i, i64 16
   %sunkaddr.i24.i.i = inttoptr i64 %.241.i.i to ptr
@@ -156,7 +158,7 @@ B794.lr.ph.split.us.i.i:
   %5 = shl i64 %.121.i3.i, 3
   %scevgep91.i.i = getelementptr i8, ptr %sunkaddr.i24.i.i, i64 %5
   %6 = inttoptr i64 %.392.us.i.i to ptr
-  %sunkaddr53.i.i = getelementptr i8, ptr %.129.i.i, i64 24
+  %sunkaddr62.i.i = getelementptr i8, ptr %.129.i.i, i64 24
   br label %B794.us.i.i
 
 B794.us.i.i:
@@ -168,137 +170,137 @@ B794.us.i.i:
   %sunkaddr3.i26.us.i.i = getelementptr i8, ptr %sunkaddr.i24.i.i, i64 %7
   %.35.pre.i30.us.i.i = load i64, ptr %sunkaddr3.i26.us.i.i, align 8
   %.not68.us.i.i = icmp eq i64 %.35.pre.i30.us.i.i, %.395.us.i.i
-  br i1 %.not68.us.i.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i.i, label %B432.endif.thread
+  br i1 %.not68.us.i.i, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i.i, label %B370.endif.thread.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i.i:
-  %.47459.us.i.i = load i64, ptr %sunkaddr53.i.i, align 8
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i.i:
+  %.47459.us.i.i = load i64, ptr %sunkaddr62.i.i, align 8
   %.47560.us.i.i = inttoptr i64 %.47459.us.i.i to ptr
-  %scevgep1.i.i = getelementptr i8, ptr %.47560.us.i.i, i64 %7
-  %.47762.us.i.i = load i64, ptr %scevgep1.i.i, align 8
-  %scevgep2.i.i = getelementptr i8, ptr %scevgep91.i.i, i64 %7
-  %.35.pre.i39.us.i.i = load i64, ptr %scevgep2.i.i, align 8
+  %scevgep6.i.i = getelementptr i8, ptr %.47560.us.i.i, i64 %7
+  %.47762.us.i.i = load i64, ptr %scevgep6.i.i, align 8
+  %scevgep7.i.i = getelementptr i8, ptr %scevgep91.i.i, i64 %7
+  %.35.pre.i39.us.i.i = load i64, ptr %scevgep7.i.i, align 8
   %8 = icmp eq i64 %.35.pre.i39.us.i.i, %.47762.us.i.i
   %.518.not.us.i.i = icmp eq i64 %.395.us.i.i, 1
   %or.cond.us.i.i = or i1 %.518.not.us.i.i, %8
-  br i1 %or.cond.us.i.i, label %B962.us.i.i, label %B432.endif.thread
+  br i1 %or.cond.us.i.i, label %B962.us.i.i, label %B370.endif.thread.i
 
 B962.us.i.i:
   %exitcond.not.us.i.i = icmp eq i64 %.121.i3.i, %.360.us.i.i
-  br i1 %exitcond.not.us.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.i, label %B794.us.i.i
+  br i1 %exitcond.not.us.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.i, label %B794.us.i.i
 
 B794.i.i:
   %.353189194.i.i = phi i64 [ 0, %B794.preheader.new.i.i ], [ %.360.3.i.i, %B794.i.i ]
-  %.392.i.i = load i64, ptr %sunkaddr56.i.i, align 8
+  %.392.i.i = load i64, ptr %sunkaddr64.i.i, align 8
   %.393.i.i = inttoptr i64 %.392.i.i to ptr
   %9 = shl i64 %.353189194.i.i, 3
   %scevgep127.i.i = getelementptr i8, ptr %.393.i.i, i64 %9
   %.395.i.i = load i64, ptr %scevgep127.i.i, align 8
-  %sunkaddr60.i.i = getelementptr i8, ptr %2, i64 %9
-  store i64 %.395.i.i, ptr %sunkaddr60.i.i, align 8
-  %.474.i.i = load i64, ptr %sunkaddr65.i.i, align 8
+  %sunkaddr67.i.i = getelementptr i8, ptr %2, i64 %9
+  store i64 %.395.i.i, ptr %sunkaddr67.i.i, align 8
+  %.474.i.i = load i64, ptr %sunkaddr69.i.i, align 8
   %.475.i.i = inttoptr i64 %.474.i.i to ptr
-  %scevgep27.i.i = getelementptr i8, ptr %.475.i.i, i64 %9
-  %.477.i.i = load i64, ptr %scevgep27.i.i, align 8
-  %scevgep25.i.i = getelementptr i8, ptr %scevgep108.i.i, i64 %9
-  %scevgep26.i.i = getelementptr i8, ptr %scevgep25.i.i, i64 -24
-  store i64 %.477.i.i, ptr %scevgep26.i.i, align 8
-  %.392.1.i.i = load i64, ptr %sunkaddr56.i.i, align 8
+  %scevgep31.i.i = getelementptr i8, ptr %.475.i.i, i64 %9
+  %.477.i.i = load i64, ptr %scevgep31.i.i, align 8
+  %scevgep29.i.i = getelementptr i8, ptr %scevgep108.i.i, i64 %9
+  %scevgep30.i.i = getelementptr i8, ptr %scevgep29.i.i, i64 -24
+  store i64 %.477.i.i, ptr %scevgep30.i.i, align 8
+  %.392.1.i.i = load i64, ptr %sunkaddr64.i.i, align 8
   %.393.1.i.i = inttoptr i64 %.392.1.i.i to ptr
   %scevgep122.i.i = getelementptr i8, ptr %.393.1.i.i, i64 8
-  %scevgep20.i.i = getelementptr i8, ptr %scevgep122.i.i, i64 %9
-  %.395.1.i.i = load i64, ptr %scevgep20.i.i, align 8
-  %sunkaddr68.i.i = getelementptr i8, ptr %sunkaddr60.i.i, i64 8
-  store i64 %.395.1.i.i, ptr %sunkaddr68.i.i, align 8
-  %.474.1.i.i = load i64, ptr %sunkaddr65.i.i, align 8
+  %scevgep17.i.i = getelementptr i8, ptr %scevgep122.i.i, i64 %9
+  %.395.1.i.i = load i64, ptr %scevgep17.i.i, align 8
+  %sunkaddr72.i.i = getelementptr i8, ptr %sunkaddr67.i.i, i64 8
+  store i64 %.395.1.i.i, ptr %sunkaddr72.i.i, align 8
+  %.474.1.i.i = load i64, ptr %sunkaddr69.i.i, align 8
   %.475.1.i.i = inttoptr i64 %.474.1.i.i to ptr
   %scevgep124.i.i = getelementptr i8, ptr %.475.1.i.i, i64 8
-  %scevgep19.i.i = getelementptr i8, ptr %scevgep124.i.i, i64 %9
-  %.477.1.i.i = load i64, ptr %scevgep19.i.i, align 8
-  %scevgep24.i.i = getelementptr i8, ptr %scevgep25.i.i, i64 -16
-  store i64 %.477.1.i.i, ptr %scevgep24.i.i, align 8
-  %.392.2.i.i = load i64, ptr %sunkaddr56.i.i, align 8
+  %scevgep16.i.i = getelementptr i8, ptr %scevgep124.i.i, i64 %9
+  %.477.1.i.i = load i64, ptr %scevgep16.i.i, align 8
+  %scevgep28.i.i = getelementptr i8, ptr %scevgep29.i.i, i64 -16
+  store i64 %.477.1.i.i, ptr %scevgep28.i.i, align 8
+  %.392.2.i.i = load i64, ptr %sunkaddr64.i.i, align 8
   %.393.2.i.i = inttoptr i64 %.392.2.i.i to ptr
   %scevgep118.i.i = getelementptr i8, ptr %.393.2.i.i, i64 16
-  %scevgep15.i.i = getelementptr i8, ptr %scevgep118.i.i, i64 %9
-  %.395.2.i.i = load i64, ptr %scevgep15.i.i, align 8
-  %sunkaddr71.i.i = getelementptr i8, ptr %sunkaddr60.i.i, i64 16
-  store i64 %.395.2.i.i, ptr %sunkaddr71.i.i, align 8
-  %.474.2.i.i = load i64, ptr %sunkaddr65.i.i, align 8
+  %scevgep14.i.i = getelementptr i8, ptr %scevgep118.i.i, i64 %9
+  %.395.2.i.i = load i64, ptr %scevgep14.i.i, align 8
+  %sunkaddr76.i.i = getelementptr i8, ptr %sunkaddr67.i.i, i64 16
+  store i64 %.395.2.i.i, ptr %sunkaddr76.i.i, align 8
+  %.474.2.i.i = load i64, ptr %sunkaddr69.i.i, align 8
   %.475.2.i.i = inttoptr i64 %.474.2.i.i to ptr
   %scevgep120.i.i = getelementptr i8, ptr %.475.2.i.i, i64 16
-  %scevgep13.i.i = getelementptr i8, ptr %scevgep120.i.i, i64 %9
-  %.477.2.i.i = load i64, ptr %scevgep13.i.i, align 8
-  %scevgep22.i.i = getelementptr i8, ptr %scevgep25.i.i, i64 -8
-  store i64 %.477.2.i.i, ptr %scevgep22.i.i, align 8
+  %scevgep12.i.i = getelementptr i8, ptr %scevgep120.i.i, i64 %9
+  %.477.2.i.i = load i64, ptr %scevgep12.i.i, align 8
+  %scevgep21.i.i = getelementptr i8, ptr %scevgep29.i.i, i64 -8
+  store i64 %.477.2.i.i, ptr %scevgep21.i.i, align 8
   %.360.3.i.i = add nuw nsw i64 %.353189194.i.i, 4
-  %.392.3.i.i = load i64, ptr %sunkaddr56.i.i, align 8
+  %.392.3.i.i = load i64, ptr %sunkaddr64.i.i, align 8
   %.393.3.i.i = inttoptr i64 %.392.3.i.i to ptr
   %scevgep98.i.i = getelementptr i8, ptr %.393.3.i.i, i64 24
-  %scevgep5.i.i = getelementptr i8, ptr %scevgep98.i.i, i64 %9
-  %.395.3.i.i = load i64, ptr %scevgep5.i.i, align 8
-  %sunkaddr74.i.i = getelementptr i8, ptr %sunkaddr60.i.i, i64 24
-  store i64 %.395.3.i.i, ptr %sunkaddr74.i.i, align 8
-  %.474.3.i.i = load i64, ptr %sunkaddr65.i.i, align 8
+  %scevgep11.i.i = getelementptr i8, ptr %scevgep98.i.i, i64 %9
+  %.395.3.i.i = load i64, ptr %scevgep11.i.i, align 8
+  %sunkaddr83.i.i = getelementptr i8, ptr %sunkaddr67.i.i, i64 24
+  store i64 %.395.3.i.i, ptr %sunkaddr83.i.i, align 8
+  %.474.3.i.i = load i64, ptr %sunkaddr69.i.i, align 8
   %.475.3.i.i = inttoptr i64 %.474.3.i.i to ptr
   %scevgep116.i.i = getelementptr i8, ptr %.475.3.i.i, i64 24
-  %scevgep.i.i = getelementptr i8, ptr %scevgep116.i.i, i64 %9
-  %.477.3.i.i = load i64, ptr %scevgep.i.i, align 8
-  store i64 %.477.3.i.i, ptr %scevgep25.i.i, align 8
+  %scevgep10.i.i = getelementptr i8, ptr %scevgep116.i.i, i64 %9
+  %.477.3.i.i = load i64, ptr %scevgep10.i.i, align 8
+  store i64 %.477.3.i.i, ptr %scevgep29.i.i, align 8
   %niter.ncmp.3.i.i = icmp eq i64 %unroll_iter.i.i, %.360.3.i.i
   br i1 %niter.ncmp.3.i.i, label %B8.i45.loopexit.unr-lcssa.i.i, label %B794.i.i
 
 B8.i45.loopexit.unr-lcssa.i.i:
   %lcmp.mod.not.i.i = icmp eq i64 %xtraiter.i.i, 0
-  br i1 %lcmp.mod.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread192.i, label %B794.epil.preheader.i.i
+  br i1 %lcmp.mod.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread194.i, label %B794.epil.preheader.i.i
 
 B794.epil.preheader.i.i:
   %.pre-phi.i.i = phi ptr [ %.pre.i.i, %B794.preheader.B794.epil.preheader_crit_edge.i.i ], [ %2, %B8.i45.loopexit.unr-lcssa.i.i ]
   %.pre-phi2.i.i = phi i64 [ %.pre1.i.i, %B794.preheader.B794.epil.preheader_crit_edge.i.i ], [ %3, %B8.i45.loopexit.unr-lcssa.i.i ]
   %.353189194.epil.init.i.i = phi i64 [ 0, %B794.preheader.B794.epil.preheader_crit_edge.i.i ], [ %unroll_iter.i.i, %B8.i45.loopexit.unr-lcssa.i.i ]
   %scevgep95.i.i = getelementptr i8, ptr %.pre-phi.i.i, i64 %.pre-phi2.i.i
-  %sunkaddr79.i.i = getelementptr i8, ptr %.129.i.i, i64 16
-  %sunkaddr81.i.i = getelementptr i8, ptr %.129.i.i, i64 24
+  %sunkaddr89.i.i = getelementptr i8, ptr %.129.i.i, i64 16
+  %sunkaddr91.i.i = getelementptr i8, ptr %.129.i.i, i64 24
   br label %B794.epil.i.i
 
 B794.epil.i.i:
   %lsr.iv.i.i = phi i64 [ %lsr.iv.next.i.i, %B794.epil.i.i ], [ %xtraiter.i.i, %B794.epil.preheader.i.i ]
   %.353189194.epil.i.i = phi i64 [ %.360.epil.i.i, %B794.epil.i.i ], [ %.353189194.epil.init.i.i, %B794.epil.preheader.i.i ]
   %.360.epil.i.i = add nuw nsw i64 %.353189194.epil.i.i, 1
-  %.392.epil.i.i = load i64, ptr %sunkaddr79.i.i, align 8
+  %.392.epil.i.i = load i64, ptr %sunkaddr89.i.i, align 8
   %.393.epil.i.i = inttoptr i64 %.392.epil.i.i to ptr
   %10 = shl i64 %.353189194.epil.i.i, 3
   %scevgep97.i.i = getelementptr i8, ptr %.393.epil.i.i, i64 %10
   %.395.epil.i.i = load i64, ptr %scevgep97.i.i, align 8
   %sunkaddr3.i26.epil.i.i = getelementptr i8, ptr %.pre-phi.i.i, i64 %10
   store i64 %.395.epil.i.i, ptr %sunkaddr3.i26.epil.i.i, align 8
-  %.474.epil.i.i = load i64, ptr %sunkaddr81.i.i, align 8
+  %.474.epil.i.i = load i64, ptr %sunkaddr91.i.i, align 8
   %.475.epil.i.i = inttoptr i64 %.474.epil.i.i to ptr
-  %scevgep3.i.i = getelementptr i8, ptr %.475.epil.i.i, i64 %10
-  %.477.epil.i.i = load i64, ptr %scevgep3.i.i, align 8
-  %scevgep4.i.i = getelementptr i8, ptr %scevgep95.i.i, i64 %10
-  store i64 %.477.epil.i.i, ptr %scevgep4.i.i, align 8
+  %scevgep8.i.i = getelementptr i8, ptr %.475.epil.i.i, i64 %10
+  %.477.epil.i.i = load i64, ptr %scevgep8.i.i, align 8
+  %scevgep9.i.i = getelementptr i8, ptr %scevgep95.i.i, i64 %10
+  store i64 %.477.epil.i.i, ptr %scevgep9.i.i, align 8
   %lsr.iv.next.i.i = add nsw i64 %lsr.iv.i.i, -1
   %epil.iter.cmp.not.i.i = icmp eq i64 %lsr.iv.next.i.i, 0
-  br i1 %epil.iter.cmp.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread192.i, label %B794.epil.i.i
+  br i1 %epil.iter.cmp.not.i.i, label %_ZN7descend7engines7runtime11same_tensorB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread194.i, label %B794.epil.i.i
 
-_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread192.i:
+_ZN7descend7engines7runtime11same_tensorB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.thread194.i:
   %.64983.i.i = load i64, ptr %.64882.i.i, align 8
   %.65484.i.i = getelementptr i8, ptr %.129.i.i, i64 32
   %.65585.i.i = load i64, ptr %.65484.i.i, align 8
-  %sunkaddr82.i.i = inttoptr i64 %.64983.i.i to ptr
-  %sunkaddr84.i.i = getelementptr i8, ptr %sunkaddr82.i.i, i64 %sunkaddr43.i.i
-  store i64 %.65585.i.i, ptr %sunkaddr84.i.i, align 8
+  %sunkaddr92.i.i = inttoptr i64 %.64983.i.i to ptr
+  %sunkaddr94.i.i = getelementptr i8, ptr %sunkaddr92.i.i, i64 %sunkaddr51.i.i
+  store i64 %.65585.i.i, ptr %sunkaddr94.i.i, align 8
   br label %B0.endif.i
 
-_ZN7descend7engines7runtime11same_tensorB2v3B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.i:
+_ZN7descend7engines7runtime11same_tensorB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_280_29xb.exit.i:
   %.654.i.i = getelementptr i8, ptr %.129.i.i, i64 32
   %.655.i.i = load i64, ptr %.654.i.i, align 8
   %.649.i.i = load i64, ptr %.64882.i.i, align 8
-  %sunkaddr75.i.i = inttoptr i64 %.649.i.i to ptr
-  %sunkaddr77.i.i = getelementptr i8, ptr %sunkaddr75.i.i, i64 %sunkaddr43.i.i
-  %.35.pre.i48.i.i = load i64, ptr %sunkaddr77.i.i, align 8
+  %sunkaddr85.i.i = inttoptr i64 %.649.i.i to ptr
+  %sunkaddr87.i.i = getelementptr i8, ptr %sunkaddr85.i.i, i64 %sunkaddr51.i.i
+  %.35.pre.i48.i.i = load i64, ptr %sunkaddr87.i.i, align 8
   %.not.i = icmp eq i64 %.35.pre.i48.i.i, %.655.i.i
-  br i1 %.not.i, label %B0.endif.i, label %B432.endif.thread
+  br i1 %.not.i, label %B0.endif.i, label %B370.endif.thread.i
 
 B344.i:
   %lsr.iv34.i = phi i64 [ %27, %B344.preheader.i ], [ %lsr.iv.next35.i, %B342.backedge.i ]
@@ -308,358 +310,358 @@ B344.i:
   %.282.i = inttoptr i64 %.281.i to ptr
   %scevgep36.i = getelementptr i8, ptr %.282.i, i64 %lsr.iv34.i
   %.284.i = load i64, ptr %scevgep36.i, align 8
-  %.286.i3 = add nsw i64 %.284.i, %.29.i
+  %.286.i4 = add nsw i64 %.284.i, %.29.i
   %.31.i.i = load i64, ptr %.11, align 8
   %.33.i8.i = mul nsw i64 %.31.i.i, %.241160163.i
-  %.35.i9.i = add nsw i64 %.33.i8.i, %.270137140
+  %.35.i9.i = add nsw i64 %.33.i8.i, %.270122125.i
   %.43.i11.i = load i64, ptr %.42.i.i1, align 8
-  %.45.i12.i = inttoptr i64 %.286.i3 to ptr
+  %.45.i12.i = inttoptr i64 %.286.i4 to ptr
   %.47.i13.i = load i64, ptr %.45.i12.i, align 8
   %.51.i15.i = load i64, ptr %.50.i.i, align 8
   %.52.i16.i = add nsw i64 %.51.i15.i, %.47.i13.i
   %.53.i17.i = inttoptr i64 %.52.i16.i to ptr
   %.55.i18.i = load i64, ptr %.53.i17.i, align 8
-  %sunkaddr42.i19.i = inttoptr i64 %.43.i11.i to ptr
-  %sunkaddr43.i20.i = shl i64 %.35.i9.i, 3
-  %sunkaddr44.i21.i = getelementptr i8, ptr %sunkaddr42.i19.i, i64 %sunkaddr43.i20.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i122.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i22.i
+  %sunkaddr47.i.i = inttoptr i64 %.43.i11.i to ptr
+  %sunkaddr48.i.i = shl i64 %.35.i9.i, 3
+  %sunkaddr52.i19.i = getelementptr i8, ptr %sunkaddr47.i.i, i64 %sunkaddr48.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i125.i, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i20.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i22.i:
-  store i64 %.55.i18.i, ptr %sunkaddr44.i21.i, align 8
-  br label %B236.i23.i
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i20.i:
+  store i64 %.55.i18.i, ptr %sunkaddr52.i19.i, align 8
+  br label %B236.i21.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i122.i:
-  %.35.pre.i.i123.i = load i64, ptr %sunkaddr44.i21.i, align 8
-  %.not.i124.i = icmp eq i64 %.35.pre.i.i123.i, %.55.i18.i
-  br i1 %.not.i124.i, label %B236.i23.i, label %B432.endif.thread
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i125.i:
+  %.35.pre.i.i126.i = load i64, ptr %sunkaddr52.i19.i, align 8
+  %.not.i127.i = icmp eq i64 %.35.pre.i.i126.i, %.55.i18.i
+  br i1 %.not.i127.i, label %B236.i21.i, label %B370.endif.thread.i
 
-B236.i23.i:
-  %.113.i25.i = load i64, ptr %.112.i.i, align 8
-  %.118.i27.i = load i64, ptr %.117.i.i, align 8
-  %.119.i28.i = inttoptr i64 %.118.i27.i to ptr
-  %.120.i29.i = getelementptr i64, ptr %.119.i28.i, i64 %.270137140
-  %.121.i30.i = load i64, ptr %.120.i29.i, align 8
-  %.129.i31.i = inttoptr i64 %.113.i25.i to ptr
-  store i64 0, ptr %.129.i31.i, align 8
-  %.134.i32.i = tail call i32 @descend_get_dtype(i64 %.286.i3, i64 %.113.i25.i)
-  %.136.i33.i = add nsw i64 %.113.i25.i, 8
-  %.138.i34.i = tail call i32 @descend_get_rank(i64 %.286.i3, i64 %.136.i33.i)
-  %.143.i35.i = add nsw i64 %.113.i25.i, 16
-  %.145.i36.i = tail call i32 @descend_get_sizes(i64 %.286.i3, i64 %.143.i35.i)
-  %.149.i37.i = add nsw i64 %.113.i25.i, 24
-  %.151.i38.i = tail call i32 @descend_get_strides(i64 %.286.i3, i64 %.149.i37.i)
-  %.153.i39.i = add nsw i64 %.113.i25.i, 32
-  %.155.i40.i = tail call i32 @descend_get_data(i64 %.286.i3, i64 %.153.i39.i)
-  %.160169.i.i = or i32 %.138.i34.i, %.134.i32.i
-  %.141167.i.i = or i32 %.160169.i.i, %.145.i36.i
-  %.147168.i.i = or i32 %.141167.i.i, %.151.i38.i
-  %.161170.i.i = or i32 %.147168.i.i, %.155.i40.i
-  %.162.not.i41.i = icmp eq i32 %.161170.i.i, 0
-  br i1 %.162.not.i41.i, label %B556.i43.i, label %B432.endif.thread
+B236.i21.i:
+  %.113.i23.i = load i64, ptr %.112.i.i, align 8
+  %.118.i25.i = load i64, ptr %.117.i.i, align 8
+  %.119.i26.i = inttoptr i64 %.118.i25.i to ptr
+  %.120.i27.i = getelementptr i64, ptr %.119.i26.i, i64 %.270122125.i
+  %.121.i28.i = load i64, ptr %.120.i27.i, align 8
+  %.129.i29.i = inttoptr i64 %.113.i23.i to ptr
+  store i64 0, ptr %.129.i29.i, align 8
+  %.134.i30.i = tail call i32 @descend_get_dtype(i64 %.286.i4, i64 %.113.i23.i)
+  %.136.i31.i = add nsw i64 %.113.i23.i, 8
+  %.138.i32.i = tail call i32 @descend_get_rank(i64 %.286.i4, i64 %.136.i31.i)
+  %.143.i33.i = add nsw i64 %.113.i23.i, 16
+  %.145.i34.i = tail call i32 @descend_get_sizes(i64 %.286.i4, i64 %.143.i33.i)
+  %.149.i35.i = add nsw i64 %.113.i23.i, 24
+  %.151.i36.i = tail call i32 @descend_get_strides(i64 %.286.i4, i64 %.149.i35.i)
+  %.153.i37.i = add nsw i64 %.113.i23.i, 32
+  %.155.i38.i = tail call i32 @descend_get_data(i64 %.286.i4, i64 %.153.i37.i)
+  %.160169.i.i = or i32 %.138.i32.i, %.134.i30.i
+  %.141167.i.i = or i32 %.160169.i.i, %.145.i34.i
+  %.147168.i.i = or i32 %.141167.i.i, %.151.i36.i
+  %.161170.i.i = or i32 %.147168.i.i, %.155.i38.i
+  %.162.not.i39.i = icmp eq i32 %.161170.i.i, 0
+  br i1 %.162.not.i39.i, label %B556.i41.i, label %B370.endif.thread.i
 
-B556.i43.i:
-  %.166.i44.i = getelementptr i8, ptr %.129.i31.i, i64 8
-  %.167.i45.i = load i64, ptr %.166.i44.i, align 8
-  %.169.not.i46.i = icmp eq i64 %.167.i45.i, %.121.i30.i
-  br i1 %.169.not.i46.i, label %B596.i47.i, label %B432.endif.thread
+B556.i41.i:
+  %.166.i42.i = getelementptr i8, ptr %.129.i29.i, i64 8
+  %.167.i43.i = load i64, ptr %.166.i42.i, align 8
+  %.169.not.i44.i = icmp eq i64 %.167.i43.i, %.121.i28.i
+  br i1 %.169.not.i44.i, label %B596.i45.i, label %B370.endif.thread.i
 
-B596.i47.i:
-  %.175.i49.i = load i64, ptr %.174.i.i, align 8
-  %.179.i50.i = load i64, ptr %.129.i31.i, align 8
-  %sunkaddr49.i.i = inttoptr i64 %.175.i49.i to ptr
-  %sunkaddr51.i.i = getelementptr i8, ptr %sunkaddr49.i.i, i64 %sunkaddr43.i20.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i119.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i.i
+B596.i45.i:
+  %.175.i47.i = load i64, ptr %.174.i.i, align 8
+  %.179.i48.i = load i64, ptr %.129.i29.i, align 8
+  %sunkaddr58.i.i = inttoptr i64 %.175.i47.i to ptr
+  %sunkaddr60.i.i = getelementptr i8, ptr %sunkaddr58.i.i, i64 %sunkaddr48.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i122.i, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i.i:
-  store i64 %.179.i50.i, ptr %sunkaddr51.i.i, align 8
-  br label %B702.i51.i
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i.i:
+  store i64 %.179.i48.i, ptr %sunkaddr60.i.i, align 8
+  br label %B702.i49.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i119.i:
-  %.35.pre.i21.i120.i = load i64, ptr %sunkaddr51.i.i, align 8
-  %.not67.i121.i = icmp eq i64 %.35.pre.i21.i120.i, %.179.i50.i
-  br i1 %.not67.i121.i, label %B702.i51.i, label %B432.endif.thread
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i122.i:
+  %.35.pre.i21.i123.i = load i64, ptr %sunkaddr60.i.i, align 8
+  %.not67.i124.i = icmp eq i64 %.35.pre.i21.i123.i, %.179.i48.i
+  br i1 %.not67.i124.i, label %B702.i49.i, label %B370.endif.thread.i
 
-B702.i51.i:
-  %.348196.not.i.i = icmp slt i64 %.121.i30.i, 1
+B702.i49.i:
+  %.348196.not.i.i = icmp slt i64 %.121.i28.i, 1
   br i1 %.348196.not.i.i, label %B964.i.i, label %B794.lr.ph.i.i
 
 B794.lr.ph.i.i:
-  %.238.i53.i = load i64, ptr %.23771.i.i, align 8
-  %.239.i54.i = inttoptr i64 %.238.i53.i to ptr
-  %.240.i55.i = getelementptr i64, ptr %.239.i54.i, i64 %.270137140
-  %.241.i56.i = load i64, ptr %.240.i55.i, align 8
-  %11 = inttoptr i64 %.241.i56.i to ptr
-  %sunkaddr121.i.i = getelementptr i8, ptr %.129.i31.i, i64 16
+  %.238.i51.i = load i64, ptr %.23771.i.i, align 8
+  %.239.i52.i = inttoptr i64 %.238.i51.i to ptr
+  %.240.i53.i = getelementptr i64, ptr %.239.i52.i, i64 %.270122125.i
+  %.241.i54.i = load i64, ptr %.240.i53.i, align 8
+  %11 = inttoptr i64 %.241.i54.i to ptr
+  %sunkaddr121.i.i = getelementptr i8, ptr %.129.i29.i, i64 16
   %.393.us.i.i = load i64, ptr %sunkaddr121.i.i, align 8
-  %12 = shl i64 %.121.i30.i, 3
+  %12 = shl i64 %.121.i28.i, 3
   %scevgep72.i.i = getelementptr i8, ptr %11, i64 %12
   %13 = inttoptr i64 %.393.us.i.i to ptr
-  %sunkaddr53.i107.i = getelementptr i8, ptr %.129.i31.i, i64 24
-  br label %B794.us.i108.i
+  %sunkaddr62.i110.i = getelementptr i8, ptr %.129.i29.i, i64 24
+  br label %B794.us.i111.i
 
-B794.us.i108.i:
-  %.354192197.us.i.i = phi i64 [ 0, %B794.lr.ph.i.i ], [ %.361.us.i.i, %B962.us.i117.i ]
+B794.us.i111.i:
+  %.354192197.us.i.i = phi i64 [ 0, %B794.lr.ph.i.i ], [ %.361.us.i.i, %B962.us.i120.i ]
   %.361.us.i.i = add nuw nsw i64 %.354192197.us.i.i, 1
   %14 = shl i64 %.354192197.us.i.i, 3
   %scevgep74.i.i = getelementptr i8, ptr %13, i64 %14
   %.396.us.i.i = load i64, ptr %scevgep74.i.i, align 8
-  %sunkaddr3.i26.us.i109.i = getelementptr i8, ptr %11, i64 %14
-  %.35.pre.i30.us.i110.i = load i64, ptr %sunkaddr3.i26.us.i109.i, align 8
-  %.not68.us.i111.i = icmp eq i64 %.35.pre.i30.us.i110.i, %.396.us.i.i
-  br i1 %.not68.us.i111.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i112.i, label %B432.endif.thread
+  %sunkaddr3.i26.us.i112.i = getelementptr i8, ptr %11, i64 %14
+  %.35.pre.i30.us.i113.i = load i64, ptr %sunkaddr3.i26.us.i112.i, align 8
+  %.not68.us.i114.i = icmp eq i64 %.35.pre.i30.us.i113.i, %.396.us.i.i
+  br i1 %.not68.us.i114.i, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i115.i, label %B370.endif.thread.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i112.i:
-  %.47559.us.i.i = load i64, ptr %sunkaddr53.i107.i, align 8
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit40.us.i115.i:
+  %.47559.us.i.i = load i64, ptr %sunkaddr62.i110.i, align 8
   %.47660.us.i.i = inttoptr i64 %.47559.us.i.i to ptr
-  %scevgep1.i113.i = getelementptr i8, ptr %.47660.us.i.i, i64 %14
-  %.47862.us.i.i = load i64, ptr %scevgep1.i113.i, align 8
-  %scevgep2.i114.i = getelementptr i8, ptr %scevgep72.i.i, i64 %14
-  %.35.pre.i39.us.i115.i = load i64, ptr %scevgep2.i114.i, align 8
-  %15 = icmp eq i64 %.35.pre.i39.us.i115.i, %.47862.us.i.i
+  %scevgep6.i116.i = getelementptr i8, ptr %.47660.us.i.i, i64 %14
+  %.47862.us.i.i = load i64, ptr %scevgep6.i116.i, align 8
+  %scevgep7.i117.i = getelementptr i8, ptr %scevgep72.i.i, i64 %14
+  %.35.pre.i39.us.i118.i = load i64, ptr %scevgep7.i117.i, align 8
+  %15 = icmp eq i64 %.35.pre.i39.us.i118.i, %.47862.us.i.i
   %.519.not.us.i.i = icmp eq i64 %.396.us.i.i, 1
-  %or.cond.us.i116.i = or i1 %.519.not.us.i.i, %15
-  br i1 %or.cond.us.i116.i, label %B962.us.i117.i, label %B432.endif.thread
+  %or.cond.us.i119.i = or i1 %.519.not.us.i.i, %15
+  br i1 %or.cond.us.i119.i, label %B962.us.i120.i, label %B370.endif.thread.i
 
-B962.us.i117.i:
-  %exitcond.not.us.i118.i = icmp eq i64 %.121.i30.i, %.361.us.i.i
-  br i1 %exitcond.not.us.i118.i, label %B964.i.i, label %B794.us.i108.i
+B962.us.i120.i:
+  %exitcond.not.us.i121.i = icmp eq i64 %.121.i28.i, %.361.us.i.i
+  br i1 %exitcond.not.us.i121.i, label %B964.i.i, label %B794.us.i111.i
 
 B964.i.i:
-  %.656.phi.trans.insert.i.i = getelementptr i8, ptr %.129.i31.i, i64 32
+  %.656.phi.trans.insert.i.i = getelementptr i8, ptr %.129.i29.i, i64 32
   %.657.pre.i.i = load i64, ptr %.656.phi.trans.insert.i.i, align 8
   %.651.i.i = load i64, ptr %.64882.i.i, align 8
-  %sunkaddr78.i.i = inttoptr i64 %.651.i.i to ptr
-  %sunkaddr80.i.i = getelementptr i8, ptr %sunkaddr78.i.i, i64 %sunkaddr43.i20.i
-  br i1 %.not, label %_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i, label %_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.thread197.i
+  %sunkaddr88.i.i = inttoptr i64 %.651.i.i to ptr
+  %sunkaddr90.i.i = getelementptr i8, ptr %sunkaddr88.i.i, i64 %sunkaddr48.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime11same_tensorB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i, label %_ZN7descend7engines7runtime11same_tensorB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.thread199.i
 
-_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.thread197.i:
-  store i64 %.657.pre.i.i, ptr %sunkaddr80.i.i, align 8
+_ZN7descend7engines7runtime11same_tensorB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.thread199.i:
+  store i64 %.657.pre.i.i, ptr %sunkaddr90.i.i, align 8
   br label %B342.backedge.i
 
-_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i:
-  %.35.pre.i48.i102.i = load i64, ptr %sunkaddr80.i.i, align 8
-  %.not206.i = icmp eq i64 %.35.pre.i48.i102.i, %.657.pre.i.i
-  br i1 %.not206.i, label %B342.backedge.i, label %B432.endif.thread
+_ZN7descend7engines7runtime11same_tensorB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i:
+  %.35.pre.i48.i105.i = load i64, ptr %sunkaddr90.i.i, align 8
+  %.not208.i = icmp eq i64 %.35.pre.i48.i105.i, %.657.pre.i.i
+  br i1 %.not208.i, label %B342.backedge.i, label %B370.endif.thread.i
 
 B520.i:
-  %lsr.iv.i = phi i64 [ %lsr.iv.next.i, %B518.backedge.i ], [ %.270137140, %B450.endif.i ]
+  %lsr.iv.i = phi i64 [ %lsr.iv.next.i, %B518.backedge.i ], [ %.270122125.i, %B450.endif.i ]
   %.436175178.i = phi i64 [ %.443.i, %B518.backedge.i ], [ 0, %B450.endif.i ]
   %.443.i = add nuw nsw i64 %.436175178.i, 1
-  %.32.i.i = load i64, ptr %sunkaddr26.i, align 8
-  %.33.i.i4 = inttoptr i64 %.32.i.i to ptr
+  %.32.i.i = load i64, ptr %sunkaddr25.i, align 8
+  %.33.i.i6 = inttoptr i64 %.32.i.i to ptr
   %16 = shl i64 %lsr.iv.i, 3
-  %scevgep33.i = getelementptr i8, ptr %.33.i.i4, i64 %16
+  %scevgep33.i = getelementptr i8, ptr %.33.i.i6, i64 %16
   %.35.i.i = load i64, ptr %scevgep33.i, align 8
-  %.39.i.i = load i64, ptr %sunkaddr39, align 8
+  %.39.i.i = load i64, ptr %sunkaddr51, align 8
   %.40.i.i = add nsw i64 %.39.i.i, %.35.i.i
-  %.44.i.i5 = load i64, ptr %.112.i.i, align 8
+  %.44.i.i7 = load i64, ptr %.112.i.i, align 8
   %.53.i.i = inttoptr i64 %.40.i.i to ptr
   %.55.i.i = load i64, ptr %.53.i.i, align 8
   %.59.i.i = load i64, ptr %.50.i.i, align 8
   %.60.i.i = add nsw i64 %.59.i.i, %.55.i.i
   %.61.i.i = inttoptr i64 %.60.i.i to ptr
   %.63.i.i = load i64, ptr %.61.i.i, align 8
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.thread.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.thread.i.i
 
-_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.thread.i.i:
-  store i64 %.63.i.i, ptr %sunkaddr34.i, align 8
+_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.thread.i.i:
+  store i64 %.63.i.i, ptr %sunkaddr33.i, align 8
   br label %B284.i.i
 
-_ZN7descend7engines7runtime5agreeB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.i.i:
-  %.35.pre.i.i.i = load i64, ptr %sunkaddr34.i, align 8
+_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2815_29xb.exit.i.i:
+  %.35.pre.i.i.i = load i64, ptr %sunkaddr33.i, align 8
   %.not.i.i = icmp eq i64 %.35.pre.i.i.i, %.63.i.i
-  br i1 %.not.i.i, label %B284.i.i, label %B432.endif.thread
+  br i1 %.not.i.i, label %B284.i.i, label %B370.endif.thread.i
 
 B284.i.i:
-  %.121.i.i = inttoptr i64 %.44.i.i5 to ptr
+  %.121.i.i = inttoptr i64 %.44.i.i7 to ptr
   store i64 0, ptr %.121.i.i, align 8
-  %.126.i.i = tail call i32 @descend_get_dtype(i64 %.40.i.i, i64 %.44.i.i5)
-  %.128.i.i = add nsw i64 %.44.i.i5, 8
+  %.126.i.i = tail call i32 @descend_get_dtype(i64 %.40.i.i, i64 %.44.i.i7)
+  %.128.i.i = add nsw i64 %.44.i.i7, 8
   %.130.i.i = tail call i32 @descend_get_data(i64 %.40.i.i, i64 %.128.i.i)
   %.13549.i.i = or i32 %.130.i.i, %.126.i.i
   %.136.not.i.i = icmp eq i32 %.13549.i.i, 0
-  br i1 %.136.not.i.i, label %B394.i.i, label %B432.endif.thread
+  br i1 %.136.not.i.i, label %B394.i.i, label %B370.endif.thread.i
 
 B394.i.i:
   %.142.i.i = load i64, ptr %.121.i.i, align 8
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.thread.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.i.i, label %_ZN7descend7engines7runtime5agreeB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.thread.i.i
 
-_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.thread.i.i:
-  store i64 %.142.i.i, ptr %sunkaddr38.i, align 8
+_ZN7descend7engines7runtime5agreeB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.thread.i.i:
+  store i64 %.142.i.i, ptr %sunkaddr39.i, align 8
   br label %B472.i.i
 
-_ZN7descend7engines7runtime5agreeB3v10B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.i.i:
-  %.35.pre.i7.i.i = load i64, ptr %sunkaddr38.i, align 8
+_ZN7descend7engines7runtime5agreeB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx24Literal_5bint_5d_2816_29xb.exit.i.i:
+  %.35.pre.i7.i.i = load i64, ptr %sunkaddr39.i, align 8
   %.not12.i.i = icmp eq i64 %.35.pre.i7.i.i, %.142.i.i
-  br i1 %.not12.i.i, label %B472.i.i, label %B432.endif.thread
+  br i1 %.not12.i.i, label %B472.i.i, label %B370.endif.thread.i
 
 B472.i.i:
   %.199.i.i = getelementptr i8, ptr %.121.i.i, i64 8
   %.200.i.i = load i64, ptr %.199.i.i, align 8
-  %.209.i.i = load i64, ptr %sunkaddr42.i, align 8
+  %.209.i.i = load i64, ptr %sunkaddr45.i, align 8
   %.212.i.i = inttoptr i64 %.209.i.i to ptr
-  %scevgep23.i = getelementptr i8, ptr %.212.i.i, i64 %16
-  store i64 %.200.i.i, ptr %scevgep23.i, align 8
-  %.221.i.i = load i64, ptr %sunkaddr44.i, align 8
+  %scevgep22.i = getelementptr i8, ptr %.212.i.i, i64 %16
+  store i64 %.200.i.i, ptr %scevgep22.i, align 8
+  %.221.i.i = load i64, ptr %sunkaddr48.i, align 8
   %.222.i.i = inttoptr i64 %.221.i.i to ptr
-  %.223.i.i = getelementptr i64, ptr %.222.i.i, i64 %.270137140
+  %.223.i.i = getelementptr i64, ptr %.222.i.i, i64 %.270122125.i
   %.224.i.i = load i64, ptr %.223.i.i, align 8
-  %.230.i.i = load i64, ptr %sunkaddr46.i, align 8
+  %.230.i.i = load i64, ptr %sunkaddr51.i, align 8
   %.234.i.i = load i64, ptr %.349.i, align 8
   %.240.i.i = inttoptr i64 %.224.i.i to ptr
   %17 = getelementptr double, ptr %.240.i.i, i64 %.230.i.i
   %18 = getelementptr double, ptr %17, i64 %.234.i.i
   %19 = shl i64 %.436175178.i, 3
-  %scevgep.i = getelementptr i8, ptr %18, i64 %19
-  %.242.i.i = load double, ptr %scevgep.i, align 8
-  %.249.i.i = load i64, ptr %sunkaddr50.i, align 8
+  %scevgep.i8 = getelementptr i8, ptr %18, i64 %19
+  %.242.i.i = load double, ptr %scevgep.i8, align 8
+  %.249.i.i = load i64, ptr %sunkaddr55.i, align 8
   %.252.not.i.i = icmp eq i64 %.249.i.i, 0
   %20 = inttoptr i64 %.200.i.i to ptr
   br i1 %.252.not.i.i, label %B810.i.i, label %B778.i.i
 
 B778.i.i:
   %.257.i.i = load double, ptr %20, align 8
-  br label %_ZN7descend7engines7runtime11same_numberB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i
+  br label %_ZN7descend7engines7runtime11same_numberB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i
 
 B810.i.i:
   %.267.i.i = load float, ptr %20, align 4
   %.268.i.i = fpext float %.267.i.i to double
-  br label %_ZN7descend7engines7runtime11same_numberB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i
+  br label %_ZN7descend7engines7runtime11same_numberB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i
 
-_ZN7descend7engines7runtime11same_numberB2v8B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i:
+_ZN7descend7engines7runtime11same_numberB2v9B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxxb.exit.i:
   %"$phi840.0.2.0.i.i" = phi double [ %.257.i.i, %B778.i.i ], [ %.268.i.i, %B810.i.i ]
   %.276.i.i = fcmp une double %"$phi840.0.2.0.i.i", %.242.i.i
-  br i1 %.276.i.i, label %B432.endif.thread, label %B518.backedge.i
+  br i1 %.276.i.i, label %B370.endif.thread.i, label %B518.backedge.i
 
 B0.endif.i:
   %.95.i = load i64, ptr %.45.i.i2, align 8
   %.98.i = tail call i64 @descend_get_grad(i64 %.95.i)
-  %.31.i127.i = load i64, ptr %.11, align 8
-  %.35.i128.i = add nsw i64 %.31.i127.i, %.270137140
-  %.43.i130.i = load i64, ptr %.42.i.i1, align 8
-  %.45.i131.i = inttoptr i64 %.98.i to ptr
-  %.47.i132.i = load i64, ptr %.45.i131.i, align 8
-  %.51.i134.i = load i64, ptr %.50.i.i, align 8
-  %.52.i135.i = add nsw i64 %.51.i134.i, %.47.i132.i
-  %.53.i136.i = inttoptr i64 %.52.i135.i to ptr
-  %.55.i137.i = load i64, ptr %.53.i136.i, align 8
-  %sunkaddr9.i.i = inttoptr i64 %.43.i130.i to ptr
-  %sunkaddr10.i.i = shl i64 %.35.i128.i, 3
-  %sunkaddr14.i.i = getelementptr i8, ptr %sunkaddr9.i.i, i64 %sunkaddr10.i.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i187.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i138.i
+  %.31.i130.i = load i64, ptr %.11, align 8
+  %.35.i131.i = add nsw i64 %.31.i130.i, %.270122125.i
+  %.43.i133.i = load i64, ptr %.42.i.i1, align 8
+  %.45.i134.i = inttoptr i64 %.98.i to ptr
+  %.47.i135.i = load i64, ptr %.45.i134.i, align 8
+  %.51.i137.i = load i64, ptr %.50.i.i, align 8
+  %.52.i138.i = add nsw i64 %.51.i137.i, %.47.i135.i
+  %.53.i139.i = inttoptr i64 %.52.i138.i to ptr
+  %.55.i140.i = load i64, ptr %.53.i139.i, align 8
+  %sunkaddr5.i.i = inttoptr i64 %.43.i133.i to ptr
+  %sunkaddr6.i.i = shl i64 %.35.i131.i, 3
+  %sunkaddr7.i.i = getelementptr i8, ptr %sunkaddr5.i.i, i64 %sunkaddr6.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i189.i, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i141.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i138.i:
-  store i64 %.55.i137.i, ptr %sunkaddr14.i.i, align 8
-  br label %B236.i139.i
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.thread.i141.i:
+  store i64 %.55.i140.i, ptr %sunkaddr7.i.i, align 8
+  br label %B236.i142.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i187.i:
-  %.35.pre.i.i188.i = load i64, ptr %sunkaddr14.i.i, align 8
-  %.not.i189.i = icmp eq i64 %.35.pre.i.i188.i, %.55.i137.i
-  br i1 %.not.i189.i, label %B236.i139.i, label %B432.endif.thread
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit.i189.i:
+  %.35.pre.i.i190.i = load i64, ptr %sunkaddr7.i.i, align 8
+  %.not.i191.i = icmp eq i64 %.35.pre.i.i190.i, %.55.i140.i
+  br i1 %.not.i191.i, label %B236.i142.i, label %B370.endif.thread.i
 
-B236.i139.i:
-  %.113.i141.i = load i64, ptr %.112.i.i, align 8
-  %.118.i143.i = load i64, ptr %.117.i.i, align 8
-  %.119.i144.i = inttoptr i64 %.118.i143.i to ptr
-  %.120.i145.i = getelementptr i64, ptr %.119.i144.i, i64 %.270137140
-  %.121.i146.i = load i64, ptr %.120.i145.i, align 8
-  %.129.i147.i = inttoptr i64 %.113.i141.i to ptr
-  store i64 0, ptr %.129.i147.i, align 8
-  %.134.i148.i = tail call i32 @descend_get_dtype(i64 %.98.i, i64 %.113.i141.i)
-  %.136.i149.i = add nsw i64 %.113.i141.i, 8
-  %.138.i150.i = tail call i32 @descend_get_rank(i64 %.98.i, i64 %.136.i149.i)
-  %.143.i151.i = add nsw i64 %.113.i141.i, 16
-  %.145.i152.i = tail call i32 @descend_get_sizes(i64 %.98.i, i64 %.143.i151.i)
-  %.149.i153.i = add nsw i64 %.113.i141.i, 24
-  %.151.i154.i = tail call i32 @descend_get_strides(i64 %.98.i, i64 %.149.i153.i)
-  %.153.i155.i = add nsw i64 %.113.i141.i, 32
-  %.155.i156.i = tail call i32 @descend_get_data(i64 %.98.i, i64 %.153.i155.i)
-  %.160168.i.i = or i32 %.138.i150.i, %.134.i148.i
-  %.141166.i.i = or i32 %.160168.i.i, %.145.i152.i
-  %.147167.i.i = or i32 %.141166.i.i, %.151.i154.i
-  %.161169.i.i = or i32 %.147167.i.i, %.155.i156.i
-  %.162.not.i157.i = icmp eq i32 %.161169.i.i, 0
-  br i1 %.162.not.i157.i, label %B556.i158.i, label %B432.endif.thread
+B236.i142.i:
+  %.113.i144.i = load i64, ptr %.112.i.i, align 8
+  %.118.i146.i = load i64, ptr %.117.i.i, align 8
+  %.119.i147.i = inttoptr i64 %.118.i146.i to ptr
+  %.120.i148.i = getelementptr i64, ptr %.119.i147.i, i64 %.270122125.i
+  %.121.i149.i = load i64, ptr %.120.i148.i, align 8
+  %.129.i150.i = inttoptr i64 %.113.i144.i to ptr
+  store i64 0, ptr %.129.i150.i, align 8
+  %.134.i151.i = tail call i32 @descend_get_dtype(i64 %.98.i, i64 %.113.i144.i)
+  %.136.i152.i = add nsw i64 %.113.i144.i, 8
+  %.138.i153.i = tail call i32 @descend_get_rank(i64 %.98.i, i64 %.136.i152.i)
+  %.143.i154.i = add nsw i64 %.113.i144.i, 16
+  %.145.i155.i = tail call i32 @descend_get_sizes(i64 %.98.i, i64 %.143.i154.i)
+  %.149.i156.i = add nsw i64 %.113.i144.i, 24
+  %.151.i157.i = tail call i32 @descend_get_strides(i64 %.98.i, i64 %.149.i156.i)
+  %.153.i158.i = add nsw i64 %.113.i144.i, 32
+  %.155.i159.i = tail call i32 @descend_get_data(i64 %.98.i, i64 %.153.i158.i)
+  %.160168.i.i = or i32 %.138.i153.i, %.134.i151.i
+  %.141166.i.i = or i32 %.160168.i.i, %.145.i155.i
+  %.147167.i.i = or i32 %.141166.i.i, %.151.i157.i
+  %.161169.i.i = or i32 %.147167.i.i, %.155.i159.i
+  %.162.not.i160.i = icmp eq i32 %.161169.i.i, 0
+  br i1 %.162.not.i160.i, label %B556.i161.i, label %B370.endif.thread.i
 
-B556.i158.i:
-  %.166.i159.i = getelementptr i8, ptr %.129.i147.i, i64 8
-  %.167.i160.i = load i64, ptr %.166.i159.i, align 8
-  %.169.not.i161.i = icmp eq i64 %.167.i160.i, %.121.i146.i
-  br i1 %.169.not.i161.i, label %B596.i162.i, label %B432.endif.thread
+B556.i161.i:
+  %.166.i162.i = getelementptr i8, ptr %.129.i150.i, i64 8
+  %.167.i163.i = load i64, ptr %.166.i162.i, align 8
+  %.169.not.i164.i = icmp eq i64 %.167.i163.i, %.121.i149.i
+  br i1 %.169.not.i164.i, label %B596.i165.i, label %B370.endif.thread.i
 
-B596.i162.i:
-  %.175.i164.i = load i64, ptr %.174.i.i, align 8
-  %.179.i165.i = load i64, ptr %.129.i147.i, align 8
-  %sunkaddr21.i.i = inttoptr i64 %.175.i164.i to ptr
-  %sunkaddr23.i.i = getelementptr i8, ptr %sunkaddr21.i.i, i64 %sunkaddr10.i.i
-  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i185.i, label %_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i166.i
+B596.i165.i:
+  %.175.i167.i = load i64, ptr %.174.i.i, align 8
+  %.179.i168.i = load i64, ptr %.129.i150.i, align 8
+  %sunkaddr11.i.i = inttoptr i64 %.175.i167.i to ptr
+  %sunkaddr13.i.i = getelementptr i8, ptr %sunkaddr11.i.i, i64 %sunkaddr6.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i187.i, label %_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i169.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i166.i:
-  store i64 %.179.i165.i, ptr %sunkaddr23.i.i, align 8
-  br label %B702.i167.i
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.thread.i169.i:
+  store i64 %.179.i168.i, ptr %sunkaddr13.i.i, align 8
+  br label %B702.i170.i
 
-_ZN7descend7engines7runtime5agreeB2v4B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i185.i:
-  %.35.pre.i21.i186.i = load i64, ptr %sunkaddr23.i.i, align 8
-  %.not51.i.i = icmp eq i64 %.35.pre.i21.i186.i, %.179.i165.i
-  br i1 %.not51.i.i, label %B702.i167.i, label %B432.endif.thread
+_ZN7descend7engines7runtime5agreeB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxxb.exit22.i187.i:
+  %.35.pre.i21.i188.i = load i64, ptr %sunkaddr13.i.i, align 8
+  %.not51.i.i = icmp eq i64 %.35.pre.i21.i188.i, %.179.i168.i
+  br i1 %.not51.i.i, label %B702.i170.i, label %B370.endif.thread.i
 
-B702.i167.i:
-  %.347195.not.i.i = icmp slt i64 %.121.i146.i, 1
-  br i1 %.347195.not.i.i, label %B976.i.i, label %B794.lr.ph.i168.i
+B702.i170.i:
+  %.347195.not.i.i = icmp slt i64 %.121.i149.i, 1
+  br i1 %.347195.not.i.i, label %B976.i.i, label %B794.lr.ph.i171.i
 
-B794.lr.ph.i168.i:
-  %.238.i170.i = load i64, ptr %.23771.i.i, align 8
-  %.239.i171.i = inttoptr i64 %.238.i170.i to ptr
-  %.240.i172.i = getelementptr i64, ptr %.239.i171.i, i64 %.270137140
-  %.241.i173.i = load i64, ptr %.240.i172.i, align 8
-  %.391.i174.i = getelementptr i8, ptr %.129.i147.i, i64 16
-  %.392.i175.i = load i64, ptr %.391.i174.i, align 8
-  %sunkaddr.i23.i.i = inttoptr i64 %.241.i173.i to ptr
-  %21 = shl i64 %.121.i146.i, 3
+B794.lr.ph.i171.i:
+  %.238.i173.i = load i64, ptr %.23771.i.i, align 8
+  %.239.i174.i = inttoptr i64 %.238.i173.i to ptr
+  %.240.i175.i = getelementptr i64, ptr %.239.i174.i, i64 %.270122125.i
+  %.241.i176.i = load i64, ptr %.240.i175.i, align 8
+  %.391.i177.i = getelementptr i8, ptr %.129.i150.i, i64 16
+  %.392.i178.i = load i64, ptr %.391.i177.i, align 8
+  %sunkaddr.i23.i.i = inttoptr i64 %.241.i176.i to ptr
+  %21 = shl i64 %.121.i149.i, 3
   %scevgep53.i.i = getelementptr i8, ptr %sunkaddr.i23.i.i, i64 %21
-  %22 = inttoptr i64 %.392.i175.i to ptr
-  %sunkaddr25.i.i = getelementptr i8, ptr %.129.i147.i, i64 24
-  br label %B794.i176.i
+  %22 = inttoptr i64 %.392.i178.i to ptr
+  %sunkaddr15.i.i = getelementptr i8, ptr %.129.i150.i, i64 24
+  br label %B794.i179.i
 
-B794.i176.i:
-  %.353191196.i.i = phi i64 [ 0, %B794.lr.ph.i168.i ], [ %.360.i.i, %B962.i.i ]
+B794.i179.i:
+  %.353191196.i.i = phi i64 [ 0, %B794.lr.ph.i171.i ], [ %.360.i.i, %B962.i.i ]
   %.360.i.i = add nuw nsw i64 %.353191196.i.i, 1
   %23 = shl i64 %.353191196.i.i, 3
   %scevgep55.i.i = getelementptr i8, ptr %22, i64 %23
-  %.395.i177.i = load i64, ptr %scevgep55.i.i, align 8
+  %.395.i180.i = load i64, ptr %scevgep55.i.i, align 8
   %sunkaddr3.i25.i.i = getelementptr i8, ptr %sunkaddr.i23.i.i, i64 %23
   %.35.pre.i27.i.i = load i64, ptr %sunkaddr3.i25.i.i, align 8
-  %.not52.i.i = icmp eq i64 %.35.pre.i27.i.i, %.395.i177.i
-  br i1 %.not52.i.i, label %B872.i.i, label %B432.endif.thread
+  %.not52.i.i = icmp eq i64 %.35.pre.i27.i.i, %.395.i180.i
+  br i1 %.not52.i.i, label %B872.i.i, label %B370.endif.thread.i
 
 B872.i.i:
-  %.474.i178.i = load i64, ptr %sunkaddr25.i.i, align 8
-  %.475.i179.i = inttoptr i64 %.474.i178.i to ptr
-  %scevgep.i180.i = getelementptr i8, ptr %.475.i179.i, i64 %23
-  %.477.i181.i = load i64, ptr %scevgep.i180.i, align 8
-  %scevgep3.i182.i = getelementptr i8, ptr %scevgep53.i.i, i64 %23
-  %.35.pre.i33.i.i = load i64, ptr %scevgep3.i182.i, align 8
-  %24 = icmp eq i64 %.35.pre.i33.i.i, %.477.i181.i
-  %.518.not.i.i = icmp eq i64 %.395.i177.i, 1
+  %.474.i181.i = load i64, ptr %sunkaddr15.i.i, align 8
+  %.475.i182.i = inttoptr i64 %.474.i181.i to ptr
+  %scevgep1.i.i = getelementptr i8, ptr %.475.i182.i, i64 %23
+  %.477.i183.i = load i64, ptr %scevgep1.i.i, align 8
+  %scevgep2.i.i = getelementptr i8, ptr %scevgep53.i.i, i64 %23
+  %.35.pre.i33.i.i = load i64, ptr %scevgep2.i.i, align 8
+  %24 = icmp eq i64 %.35.pre.i33.i.i, %.477.i183.i
+  %.518.not.i.i = icmp eq i64 %.395.i180.i, 1
   %or.cond.i.i = or i1 %.518.not.i.i, %24
-  br i1 %or.cond.i.i, label %B962.i.i, label %B432.endif.thread
+  br i1 %or.cond.i.i, label %B962.i.i, label %B370.endif.thread.i
 
 B962.i.i:
-  %exitcond.not.i.i = icmp eq i64 %.121.i146.i, %.360.i.i
-  br i1 %exitcond.not.i.i, label %B976.i.i, label %B794.i176.i
+  %exitcond.not.i.i = icmp eq i64 %.121.i149.i, %.360.i.i
+  br i1 %exitcond.not.i.i, label %B976.i.i, label %B794.i179.i
 
 B976.i.i:
   %.565.i.i = load i64, ptr %.64882.i.i, align 8
   %.567.i.i = inttoptr i64 %.565.i.i to ptr
-  %.568.i.i = getelementptr i64, ptr %.567.i.i, i64 %.35.i128.i
+  %.568.i.i = getelementptr i64, ptr %.567.i.i, i64 %.35.i131.i
   %.569.i.i = load i64, ptr %.568.i.i, align 8
-  %.572.i.i = getelementptr i8, ptr %.129.i147.i, i64 32
+  %.572.i.i = getelementptr i8, ptr %.129.i150.i, i64 32
   %.573.i.i = load i64, ptr %.572.i.i, align 8
   %.574.not.i.i = icmp eq i64 %.569.i.i, %.573.i.i
   br i1 %.574.not.i.i, label %B1248.i.i, label %B1082.i.i
 
 B1082.i.i:
-  %.19.i.i.i = getelementptr i64, ptr %.567.i.i, i64 %.270137140
+  %.19.i.i.i = getelementptr i64, ptr %.567.i.i, i64 %.270122125.i
   %.20.i.i.i = load i64, ptr %.19.i.i.i, align 8
   %.22.i.i.i = icmp eq i64 %.573.i.i, %.20.i.i.i
   br i1 %.22.i.i.i, label %B1148.i.i, label %B60.i.i.i
@@ -691,12 +693,12 @@ B118.i.i.i:
 B214.i.i.i:
   %low.4.1.i.i.i = phi i64 [ 0, %B60.i.i.i ], [ %spec.select50.i.i.i, %B118.i.i.i ]
   %.131.i.i.i = icmp eq i64 %low.4.1.i.i.i, %.36.i.i.i
-  br i1 %.131.i.i.i, label %B1148.i.i, label %_ZN7descend7engines7runtime18apart_from_writtenB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit.i.i
+  br i1 %.131.i.i.i, label %B1148.i.i, label %_ZN7descend7engines7runtime18apart_from_writtenB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit.i.i
 
-_ZN7descend7engines7runtime18apart_from_writtenB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit.i.i:
+_ZN7descend7engines7runtime18apart_from_writtenB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit.i.i:
   %.140.i.i.i = load i64, ptr %.139.i.i.i, align 8
   %.141.i.i.i = inttoptr i64 %.140.i.i.i to ptr
-  %.142.i.i.i = getelementptr i64, ptr %.141.i.i.i, i64 %.270137140
+  %.142.i.i.i = getelementptr i64, ptr %.141.i.i.i, i64 %.270122125.i
   %.143.i.i.i = load i64, ptr %.142.i.i.i, align 8
   %.147.i.i.i = add nsw i64 %.143.i.i.i, %.573.i.i
   %.154.i.i.i = load i64, ptr %.153.i.i.i, align 8
@@ -704,74 +706,117 @@ _ZN7descend7engines7runtime18apart_from_writtenB2v5B58c8tJTIeFIjxB2IKSgI4CrvQCk0
   %.156.i.i.i = getelementptr i64, ptr %.155.i.i.i, i64 %low.4.1.i.i.i
   %.157.i.i.i = load i64, ptr %.156.i.i.i, align 8
   %.162.i.not.i.i = icmp sgt i64 %.147.i.i.i, %.157.i.i.i
-  br i1 %.162.i.not.i.i, label %B432.endif.thread, label %B1148.i.i
+  br i1 %.162.i.not.i.i, label %B370.endif.thread.i, label %B1148.i.i
 
 B1148.i.i:
-  %sunkaddr70.i.i = getelementptr i8, ptr %.567.i.i, i64 %sunkaddr10.i.i
+  %sunkaddr70.i.i = getelementptr i8, ptr %.567.i.i, i64 %sunkaddr6.i.i
   store i64 %.573.i.i, ptr %sunkaddr70.i.i, align 8
   %.649.pre.i.i = load i64, ptr %.64882.i.i, align 8
-  %.pre.i183.i = inttoptr i64 %.649.pre.i.i to ptr
+  %.pre.i185.i = inttoptr i64 %.649.pre.i.i to ptr
   br label %B1248.i.i
 
 B1248.i.i:
-  %sunkaddr.i37.pre-phi.i.i = phi ptr [ %.pre.i183.i, %B1148.i.i ], [ %.567.i.i, %B976.i.i ]
-  %.655.i184.i = phi i64 [ %.573.i.i, %B1148.i.i ], [ %.569.i.i, %B976.i.i ]
-  %sunkaddr29.i.i = getelementptr i8, ptr %sunkaddr.i37.pre-phi.i.i, i64 %sunkaddr10.i.i
-  br i1 %.not, label %_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.i, label %_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.thread202.i
+  %sunkaddr.i37.pre-phi.i.i = phi ptr [ %.pre.i185.i, %B1148.i.i ], [ %.567.i.i, %B976.i.i ]
+  %.655.i186.i = phi i64 [ %.573.i.i, %B1148.i.i ], [ %.569.i.i, %B976.i.i ]
+  %sunkaddr19.i.i = getelementptr i8, ptr %sunkaddr.i37.pre-phi.i.i, i64 %sunkaddr6.i.i
+  br i1 %.not, label %_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.i, label %_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.thread204.i
 
-_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.thread202.i:
-  store i64 %.655.i184.i, ptr %sunkaddr29.i.i, align 8
+_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.thread204.i:
+  store i64 %.655.i186.i, ptr %sunkaddr19.i.i, align 8
   br label %B272.endif.i
 
-_ZN7descend7engines7runtime11same_tensorB2v6B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.i:
-  %.35.pre.i43.i.i = load i64, ptr %sunkaddr29.i.i, align 8
-  %.not205.i = icmp eq i64 %.35.pre.i43.i.i, %.655.i184.i
-  br i1 %.not205.i, label %B272.endif.i, label %B432.endif.thread
+_ZN7descend7engines7runtime11same_tensorB2v7B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExx23Literal_5bint_5d_281_29xb.exit.i:
+  %.35.pre.i43.i.i = load i64, ptr %sunkaddr19.i.i, align 8
+  %.not207.i = icmp eq i64 %.35.pre.i43.i.i, %.655.i186.i
+  br i1 %.not207.i, label %B272.endif.i, label %B370.endif.thread.i
 
 B272.endif.i:
-  %.155.i = load i64, ptr %.154.i, align 8
+  %.155.i = load i64, ptr %.154.i3, align 8
   %.192.i = add i64 %.155.i, -2
   %.235162.not.i = icmp slt i64 %.192.i, 1
   br i1 %.235162.not.i, label %B450.endif.i, label %B344.preheader.i
 
 B344.preheader.i:
   %26 = shl i64 %.25.i, 4
-  %27 = add i64 %26, %sunkaddr43.i.i
+  %27 = add i64 %26, %sunkaddr51.i.i
   %28 = shl i64 %.25.i, 3
   br label %B344.i
 
 B342.backedge.i:
   %lsr.iv.next35.i = add i64 %lsr.iv34.i, %28
-  %exitcond.not.i = icmp eq i64 %.155.i, %.248.i
-  br i1 %exitcond.not.i, label %B450.endif.i, label %B344.i
+  %exitcond.not.i5 = icmp eq i64 %.155.i, %.248.i
+  br i1 %exitcond.not.i5, label %B450.endif.i, label %B344.i
 
 B450.endif.i:
   %.350.i = load i64, ptr %.349.i, align 8
   %.430177.not.i = icmp slt i64 %.350.i, 1
-  br i1 %.430177.not.i, label %B430.backedge, label %B520.i
+  br i1 %.430177.not.i, label %B368.backedge.i, label %B520.i
 
 B518.backedge.i:
   %lsr.iv.next.i = add i64 %lsr.iv.i, %.25.i
   %exitcond188.not.i = icmp eq i64 %.350.i, %.443.i
-  br i1 %exitcond188.not.i, label %B430.backedge, label %B520.i
+  br i1 %exitcond188.not.i, label %B368.backedge.i, label %B520.i
 
-B532:
-  %.372 = getelementptr i8, ptr %.11, i64 224
-  %.373 = load i64, ptr %.372, align 8
-  %.374 = icmp eq i64 %.373, 0
-  br i1 %.374, label %B582, label %common.ret
+B300.endif.i:
+  %.184.i = load i64, ptr %.11, align 8
+  %.264124.not.i = icmp slt i64 %.184.i, 1
+  br i1 %.264124.not.i, label %B158, label %B370.lr.ph.i
 
-B582:
-  %.378 = getelementptr i8, ptr %.11, i64 208
-  %.379 = load i64, ptr %.378, align 8
-  %.380 = icmp sgt i64 %.379, 1
-  br i1 %.380, label %B632, label %B708
+B370.lr.ph.i:
+  %.not = icmp eq i64 %.25, 0
+  %.39.i = getelementptr i8, ptr %.11, i64 32
+  %.42.i.i1 = getelementptr i8, ptr %.11, i64 40
+  %.50.i.i = getelementptr i8, ptr %.11, i64 240
+  %.112.i.i = getelementptr i8, ptr %.11, i64 248
+  %.117.i.i = getelementptr i8, ptr %.11, i64 56
+  %.174.i.i = getelementptr i8, ptr %.11, i64 48
+  %.23771.i.i = getelementptr i8, ptr %.11, i64 64
+  %.64882.i.i = getelementptr i8, ptr %.11, i64 24
+  %.35.i35.i.i = getelementptr i8, ptr %.11, i64 176
+  %.63.i.i.i = getelementptr i8, ptr %.11, i64 192
+  %.139.i.i.i = getelementptr i8, ptr %.11, i64 80
+  %.153.i.i.i = getelementptr i8, ptr %.11, i64 184
+  %.154.i3 = getelementptr i8, ptr %.11, i64 8
+  %.349.i = getelementptr i8, ptr %.11, i64 96
+  %sunkaddr25.i = getelementptr i8, ptr %.11, i64 104
+  %sunkaddr33.i = getelementptr i8, ptr %.11, i64 120
+  %sunkaddr39.i = getelementptr i8, ptr %.11, i64 128
+  %sunkaddr45.i = getelementptr i8, ptr %.11, i64 112
+  %sunkaddr48.i = getelementptr i8, ptr %.11, i64 88
+  %sunkaddr51.i = getelementptr i8, ptr %.11, i64 144
+  %sunkaddr55.i = getelementptr i8, ptr %.11, i64 136
+  br label %B370.i
 
-B632:
-  %.388 = tail call ptr @descend_parallel(i64 %arg.worker_address, i64 %arg.job, i64 %.379, i64 0)
-  br label %B742
+B368.backedge.i:
+  %exitcond133.not.i = icmp eq i64 %.184.i, %.277.i
+  br i1 %exitcond133.not.i, label %B158, label %B370.i
 
-B708:
+B370.endif.thread.i:
+  %.351.i = getelementptr i8, ptr %.11, i64 256
+  store i64 %.270122125.i, ptr %.351.i, align 8
+  br label %common.ret
+
+common.ret:
+  %storemerge = phi i64 [ 0, %B338 ], [ 0, %B376.B342.loopexit_crit_edge.us.i ], [ 1, %B370.endif.thread.i ], [ 0, %B274.endif.i ], [ 1, %B74.i ]
+  store i64 %storemerge, ptr %retptr, align 8
+  ret void
+
+B158:
+  %.74 = and i64 %.13, 2
+  %.75.not = icmp eq i64 %.74, 0
+  br i1 %.75.not, label %B338, label %B178
+
+B178:
+  %.79 = getelementptr i8, ptr %.11, i64 208
+  %.80 = load i64, ptr %.79, align 8
+  %.81 = icmp sgt i64 %.80, 1
+  br i1 %.81, label %B228, label %B304
+
+B228:
+  %.89 = tail call ptr @descend_parallel(i64 %arg.worker_address, i64 %arg.job, i64 %.80, i64 0)
+  br label %B338
+
+B304:
   %.11.i = getelementptr i8, ptr %.11, i64 16
   %.12.i = load i64, ptr %.11.i, align 8
   %.13.i.i = load i64, ptr %.11, align 8
@@ -779,11 +824,11 @@ B708:
   %.41.i.i = getelementptr i8, ptr %.11, i64 72
   %.42.i.i = load i64, ptr %.41.i.i, align 8
   %29 = inttoptr i64 %.42.i.i to ptr
-  br i1 %.24.i.i, label %B68.i.i, label %_ZN7descend7engines7runtime4workB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx23Literal_5bint_5d_280_2923Literal_5bint_5d_281_29.exit
+  br i1 %.24.i.i, label %B68.i.i, label %_ZN7descend7engines7runtime4workB3v12B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx23Literal_5bint_5d_280_2923Literal_5bint_5d_281_29.exit
 
 B68.i.i:
-  %high.2.0.i.i = phi i64 [ %spec.select.i.i, %B68.i.i ], [ %.13.i.i, %B708 ]
-  %low.2.0.i.i = phi i64 [ %spec.select34.i.i, %B68.i.i ], [ 0, %B708 ]
+  %high.2.0.i.i = phi i64 [ %spec.select.i.i, %B68.i.i ], [ %.13.i.i, %B304 ]
+  %low.2.0.i.i = phi i64 [ %spec.select34.i.i, %B68.i.i ], [ 0, %B304 ]
   %.33.i.i = add nuw nsw i64 %low.2.0.i.i, %high.2.0.i.i
   %.34.i.i = lshr i64 %.33.i.i, 1
   %.44.i.i = getelementptr i64, ptr %29, i64 %.34.i.i
@@ -807,35 +852,41 @@ B68.i8.i:
   %spec.select34.i17.i = select i1 %.47.not.i15.i, i64 %low.2.0.i10.i, i64 %.34.i12.i
   %.88.i18.i = sub nsw i64 %spec.select.i16.i, %spec.select34.i17.i
   %.93.i19.i = icmp sgt i64 %.88.i18.i, 1
-  br i1 %.93.i19.i, label %B68.i8.i, label %_ZN7descend7engines7runtime4workB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx23Literal_5bint_5d_280_2923Literal_5bint_5d_281_29.exit
+  br i1 %.93.i19.i, label %B68.i8.i, label %_ZN7descend7engines7runtime4workB3v12B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx23Literal_5bint_5d_280_2923Literal_5bint_5d_281_29.exit
 
-_ZN7descend7engines7runtime4workB3v11B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx23Literal_5bint_5d_280_2923Literal_5bint_5d_281_29.exit:
-  %low.4.1.i22.i = phi i64 [ 0, %B708 ], [ %spec.select34.i.i, %B68.i8.i ]
-  %low.4.1.i4.i = phi i64 [ 0, %B708 ], [ %spec.select34.i17.i, %B68.i8.i ]
+_ZN7descend7engines7runtime4workB3v12B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAEx23Literal_5bint_5d_280_2923Literal_5bint_5d_281_29.exit:
+  %low.4.1.i22.i = phi i64 [ 0, %B304 ], [ %spec.select34.i.i, %B68.i8.i ]
+  %low.4.1.i4.i = phi i64 [ 0, %B304 ], [ %spec.select34.i17.i, %B68.i8.i ]
   %.162.i = getelementptr i64, ptr %29, i64 %low.4.1.i22.i
   %.163.i = load i64, ptr %.162.i, align 8
-  %.164.i = sub nsw i64 0, %.163.i
+  %.164.i1 = sub nsw i64 0, %.163.i
   %.171.i = getelementptr i64, ptr %29, i64 %low.4.1.i4.i
   %.172.i = load i64, ptr %.171.i, align 8
   %.173.i = sub nsw i64 %.12.i, %.172.i
-  %.221.i = and i64 %.164.i, -1024
+  %.221.i = and i64 %.164.i1, -1024
   %.279.i = getelementptr i8, ptr %.11, i64 200
   %.280.i = load i64, ptr %.279.i, align 8
   %.286.i = inttoptr i64 %.280.i to ptr
   tail call void %.286.i(i64 %arg.job, i64 %low.4.1.i22.i, i64 %.221.i, i64 %low.4.1.i4.i, i64 %.173.i)
-  br label %B742
+  br label %B338
 
-B742:
+B338:
+  %.125 = and i64 %.13, 4
+  %.128.not = icmp eq i64 %.125, 0
+  br i1 %.128.not, label %common.ret, label %B358
+
+B358:
   %.10.i = load i64, ptr %.11, align 8
-  %.14.i = load i64, ptr %sunkaddr39, align 8
-  %.23.i7 = getelementptr i8, ptr %.11, i64 8
-  %.24.i = load i64, ptr %.23.i7, align 8
+  %.13.i = getelementptr i8, ptr %.11, i64 232
+  %.14.i = load i64, ptr %.13.i, align 8
+  %.23.i10 = getelementptr i8, ptr %.11, i64 8
+  %.24.i = load i64, ptr %.23.i10, align 8
   %.26.i = mul nsw i64 %.24.i, %.10.i
   %.108156.not.i = icmp slt i64 %.26.i, 1
   br i1 %.108156.not.i, label %B274.endif.i, label %B164.lr.ph.i
 
 B164.lr.ph.i:
-  %.154.i8 = shl nsw i64 %.10.i, 1
+  %.154.i11 = shl nsw i64 %.10.i, 1
   %sunkaddr9.i = getelementptr i8, ptr %.11, i64 32
   br label %B164.i
 
@@ -843,23 +894,23 @@ B164.i:
   %.114155157.i = phi i64 [ 0, %B164.lr.ph.i ], [ %.121.i, %B272.i ]
   %.121.i = add nuw i64 %.114155157.i, 1
   %.151.i = icmp slt i64 %.114155157.i, %.10.i
-  %.156.i = icmp sge i64 %.114155157.i, %.154.i8
-  %or.cond.i = select i1 %.151.i, i1 true, i1 %.156.i
+  %.156.i12 = icmp sge i64 %.114155157.i, %.154.i11
+  %or.cond.i = select i1 %.151.i, i1 true, i1 %.156.i12
   br i1 %or.cond.i, label %B196.i, label %B272.i
 
 B196.i:
-  %.162.i12 = load i64, ptr %sunkaddr9.i, align 8
-  %.163.i13 = inttoptr i64 %.162.i12 to ptr
+  %.162.i16 = load i64, ptr %sunkaddr9.i, align 8
+  %.163.i17 = inttoptr i64 %.162.i16 to ptr
   %30 = shl i64 %.114155157.i, 3
-  %scevgep5.i = getelementptr i8, ptr %.163.i13, i64 %30
+  %scevgep5.i = getelementptr i8, ptr %.163.i17, i64 %30
   %.165.i = load i64, ptr %scevgep5.i, align 8
   %.169.i = add nsw i64 %.165.i, %.14.i
   %.170.i = tail call ptr @descend_bump_version(i64 %.169.i)
   br label %B272.i
 
 B272.i:
-  %exitcond.not.i9 = icmp eq i64 %.26.i, %.121.i
-  br i1 %exitcond.not.i9, label %B274.endif.i, label %B164.i
+  %exitcond.not.i13 = icmp eq i64 %.26.i, %.121.i
+  br i1 %exitcond.not.i13, label %B274.endif.i, label %B164.i
 
 B274.endif.i:
   %.181.i = getelementptr i8, ptr %.11, i64 96
@@ -879,7 +930,7 @@ B344.endif.us.preheader.i:
   br label %B344.endif.us.i
 
 B344.endif.us.i:
-  %lsr.iv.i10 = phi i64 [ 0, %B344.endif.us.preheader.i ], [ %lsr.iv.next.i11, %B376.B342.loopexit_crit_edge.us.i ]
+  %lsr.iv.i14 = phi i64 [ 0, %B344.endif.us.preheader.i ], [ %lsr.iv.next.i15, %B376.B342.loopexit_crit_edge.us.i ]
   %.268168174.us.i = phi i64 [ 0, %B344.endif.us.preheader.i ], [ %.275.us.i, %B376.B342.loopexit_crit_edge.us.i ]
   br label %B378.us.i
 
@@ -888,7 +939,7 @@ B378.us.i:
   %.396.us.i = add nuw nsw i64 %.389161163.us.i, 1
   %.432.us.i = load i64, ptr %sunkaddr13.i, align 8
   %.433.us.i = inttoptr i64 %.432.us.i to ptr
-  %scevgep3.i = getelementptr i8, ptr %.433.us.i, i64 %lsr.iv.i10
+  %scevgep3.i = getelementptr i8, ptr %.433.us.i, i64 %lsr.iv.i14
   %32 = shl i64 %.389161163.us.i, 3
   %scevgep4.i = getelementptr i8, ptr %scevgep3.i, i64 %32
   %.435.us.i = load i64, ptr %scevgep4.i, align 8
@@ -907,7 +958,7 @@ B378.us.i:
   %.463.not.us.i = icmp eq i64 %.462.us.i, 0
   %.496.us.i = load i64, ptr %sunkaddr23.i, align 8
   %.497.us.i = inttoptr i64 %.496.us.i to ptr
-  %scevgep1.i = getelementptr i8, ptr %.497.us.i, i64 %lsr.iv.i10
+  %scevgep1.i = getelementptr i8, ptr %.497.us.i, i64 %lsr.iv.i14
   %scevgep6.i = getelementptr i8, ptr %scevgep1.i, i64 %32
   %.499.us.i = load i64, ptr %scevgep6.i, align 8
   br i1 %.463.not.us.i, label %B714.us.i, label %B626.us.i
@@ -929,48 +980,9 @@ B805.us.i:
 
 B376.B342.loopexit_crit_edge.us.i:
   %.275.us.i = add nuw nsw i64 %.268168174.us.i, 1
-  %lsr.iv.next.i11 = add i64 %lsr.iv.i10, %31
+  %lsr.iv.next.i15 = add i64 %lsr.iv.i14, %31
   %exitcond185.not.i = icmp eq i64 %.275.us.i, %.182.i
   br i1 %exitcond185.not.i, label %common.ret, label %B344.endif.us.i
-
-B362.endif:
-  %.184 = load i64, ptr %.11, align 8
-  %.264139.not = icmp slt i64 %.184, 1
-  br i1 %.264139.not, label %B532, label %B432.lr.ph
-
-B432.lr.ph:
-  %.not = icmp eq i64 %.13, 0
-  %.39.i = getelementptr i8, ptr %.11, i64 32
-  %.42.i.i1 = getelementptr i8, ptr %.11, i64 40
-  %.50.i.i = getelementptr i8, ptr %.11, i64 240
-  %.112.i.i = getelementptr i8, ptr %.11, i64 248
-  %.117.i.i = getelementptr i8, ptr %.11, i64 56
-  %.174.i.i = getelementptr i8, ptr %.11, i64 48
-  %.23771.i.i = getelementptr i8, ptr %.11, i64 64
-  %.64882.i.i = getelementptr i8, ptr %.11, i64 24
-  %.35.i35.i.i = getelementptr i8, ptr %.11, i64 176
-  %.63.i.i.i = getelementptr i8, ptr %.11, i64 192
-  %.139.i.i.i = getelementptr i8, ptr %.11, i64 80
-  %.153.i.i.i = getelementptr i8, ptr %.11, i64 184
-  %.154.i = getelementptr i8, ptr %.11, i64 8
-  %.349.i = getelementptr i8, ptr %.11, i64 96
-  %sunkaddr26.i = getelementptr i8, ptr %.11, i64 104
-  %sunkaddr34.i = getelementptr i8, ptr %.11, i64 120
-  %sunkaddr38.i = getelementptr i8, ptr %.11, i64 128
-  %sunkaddr42.i = getelementptr i8, ptr %.11, i64 112
-  %sunkaddr44.i = getelementptr i8, ptr %.11, i64 88
-  %sunkaddr46.i = getelementptr i8, ptr %.11, i64 144
-  %sunkaddr50.i = getelementptr i8, ptr %.11, i64 136
-  br label %B432
-
-B430.backedge:
-  %exitcond148.not = icmp eq i64 %.184, %.277
-  br i1 %exitcond148.not, label %B532, label %B432
-
-B432.endif.thread:
-  %.353 = getelementptr i8, ptr %.11, i64 256
-  store i64 %.270137140, ptr %.353, align 8
-  br label %common.ret
 }
 
 declare i64 @llvm.smax.i64(i64, i64)
@@ -1000,7 +1012,7 @@ entry:
   ret i64 %.18
 }
 
-define internal fastcc void @_ZN7descend7engines7runtime6workerB3v14B56c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAg6cJqBrMeIZJFEGM0QQAEx(ptr noalias nonnull writeonly %retptr, i64 %arg.job) unnamed_addr {
+define internal fastcc void @_ZN7descend7engines7runtime6workerB3v15B56c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAg6cJqBrMeIZJFEGM0QQAEx(ptr noalias nonnull writeonly %retptr, i64 %arg.job) unnamed_addr {
 B0:
   %.6 = tail call i32 @descend_thread_number()
   %.7 = sext i32 %.6 to i64
@@ -1064,7 +1076,7 @@ B0.endif.endif.i:
   %.41.i.i = getelementptr i8, ptr %.10.i, i64 72
   %.42.i.i = load i64, ptr %.41.i.i, align 8
   %14 = inttoptr i64 %.42.i.i to ptr
-  br i1 %.24.i.i, label %B68.i.i, label %_ZN7descend7engines7runtime4workB3v15B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit
+  br i1 %.24.i.i, label %B68.i.i, label %_ZN7descend7engines7runtime4workB3v16B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit
 
 B68.i.i:
   %high.2.0.i.i = phi i64 [ %spec.select.i.i, %B68.i.i ], [ %.13.i.i, %B0.endif.endif.i ]
@@ -1121,9 +1133,9 @@ B68.i8.i:
   %spec.select34.i17.i = select i1 %.47.not.i15.i, i64 %low.2.0.i10.i, i64 %.34.i12.i
   %.88.i18.i = sub nsw i64 %spec.select.i16.i, %spec.select34.i17.i
   %.93.i19.i = icmp sgt i64 %.88.i18.i, 1
-  br i1 %.93.i19.i, label %B68.i8.i, label %_ZN7descend7engines7runtime4workB3v15B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit
+  br i1 %.93.i19.i, label %B68.i8.i, label %_ZN7descend7engines7runtime4workB3v16B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit
 
-_ZN7descend7engines7runtime4workB3v15B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit:
+_ZN7descend7engines7runtime4workB3v16B58c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAQ4s_2fqErM2IZJFEEM0wQAExxx.exit:
   %low.4.1.i22.i = phi i64 [ 0, %B0.endif.endif.i ], [ %spec.select34.i.i, %B68.i8.i ]
   %low.4.1.i4.i = phi i64 [ 0, %B0.endif.endif.i ], [ %spec.select34.i17.i, %B68.i8.i ]
   %sunkaddr1.i = shl i64 %low.4.1.i22.i, 3
@@ -1154,7 +1166,7 @@ define ptr @descend_worker(i64 %.1) local_unnamed_addr {
 entry:
   %.3 = alloca ptr, align 8
   store ptr null, ptr %.3, align 8
-  call fastcc void @_ZN7descend7engines7runtime6workerB3v14B56c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAg6cJqBrMeIZJFEGM0QQAEx(ptr nonnull %.3, i64 %.1)
+  call fastcc void @_ZN7descend7engines7runtime6workerB3v15B56c8tJTIeFIjxB2IKSgI4CrvQCk0Z4yRYcWsBAg6cJqBrMeIZJFEGM0QQAEx(ptr nonnull %.3, i64 %.1)
   %.17 = load ptr, ptr %.3, align 8
   ret ptr %.17
 }

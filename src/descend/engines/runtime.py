@@ -17,13 +17,15 @@ from .intrinsics import at, call_kernel, get, make_load, make_store, put
 from .layout import (
     ADDRESSES,
     CHANGED,
-    CHECK_ONLY,
+    CHECK,
+    CHUNK,
     COLUMNS,
     DIMENSIONS,
     DONE,
     DTYPES,
     ENTRIES,
     FAILED,
+    FINISH,
     GRAD_BYTES,
     IDLE,
     IDLE_OBJECTS,
@@ -31,6 +33,7 @@ from .layout import (
     KERNEL,
     KEYS,
     KEYS_AT,
+    MODE,
     NUMBER_DATA,
     NUMBER_DOUBLE,
     NUMBER_DTYPE,
@@ -42,6 +45,7 @@ from .layout import (
     RANKS,
     RECORD,
     ROW,
+    RUN,
     SCRATCH,
     STARTS,
     THREADS,
@@ -68,10 +72,6 @@ bump_version = types.ExternalFunction("descend_bump_version", types.void(_WORD))
 parallel = types.ExternalFunction("descend_parallel", types.void(_WORD, _WORD, _WORD, _WORD))
 thread_number = types.ExternalFunction("descend_thread_number", types.int32())
 thread_count = types.ExternalFunction("descend_thread_count", types.int32())
-
-# Threads divide the elements, not the tensors; a cut inside a tensor falls on a multiple of this many elements, so that
-# no two threads write to one cache line.
-GRAIN = 1024
 
 # Called only from native code: wrappers for Python and C would double the time to compile.
 helper = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -179,9 +179,9 @@ def work(job, part, parts):
     begin, end = total * part // parts, total * (part + 1) // parts
     first, last = find(job, begin), find(job, end)
     start, stop = begin - at(job, STARTS, first), end - at(job, STARTS, last)
-    start -= start % GRAIN
+    start -= start % CHUNK
     if end < total:
-        stop -= stop % GRAIN
+        stop -= stop % CHUNK
     call_kernel(get(job, KERNEL), job, first, start, last, stop)
 
 
@@ -207,25 +207,34 @@ def finish(job):
                 store_float32(at(job, NUMBER_DATA, k * n + i), 0, number)
 
 
+@helper
+def same(job, record):
+    """Is everything as it was when the plan was made?"""
+    for i in range(get(job, IDLE)):
+        if get(grad_of(get(at(job, IDLE_OBJECTS, i) + get(job, IMPL_AT), 0)), 0) != get(job, UNDEFINED):
+            return False
+    for i in range(get(job, ENTRIES)):
+        if not same_entry(job, i, record):
+            put(job, FAILED, i)
+            return False
+    return True
+
+
 def launch(job, worker_address):
-    """Check, update, count: the native part of one optimizer step.
+    """Check, update, count, as far as MODE asks for it: the native part of one optimizer step.
 
     Returns:
         DONE, or CHANGED with nothing written.
     """
-    record = get(job, RECORD) != 0
-    for i in range(get(job, IDLE)):
-        if get(grad_of(get(at(job, IDLE_OBJECTS, i) + get(job, IMPL_AT), 0)), 0) != get(job, UNDEFINED):
-            return CHANGED
-    for i in range(get(job, ENTRIES)):
-        if not same_entry(job, i, record):
-            put(job, FAILED, i)
-            return CHANGED
-    if get(job, CHECK_ONLY) == 0:
+    mode = get(job, MODE)
+    if mode & CHECK and not same(job, get(job, RECORD) != 0):
+        return CHANGED
+    if mode & RUN:
         if get(job, THREADS) > 1:
             parallel(worker_address, job, get(job, THREADS), 0)
         else:
             work(job, 0, 1)
+    if mode & FINISH:
         finish(job)
     return DONE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -10,6 +10,11 @@ from torch.optim.optimizer import ParamsT
 from .. import rules
 from . import checks
 from .base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .common import Common
 
 
 class Adadelta(Optimizer):
@@ -30,7 +35,7 @@ class Adadelta(Optimizer):
         capturable: refused on CPU at the step, as in torch.
         maximize: ascend instead.
         differentiable: let autograd record the step (eager engine).
-        engine: "auto", "eager" or "cpu"; see :class:`descend.Optimizer`.
+        common: ``engine``, ``clip_grad_norm`` and the other options of every optimizer: see :class:`descend.Optimizer`.
 
     Raises:
         ValueError: a value out of range, NaN or infinite, at construction and when a group is added.
@@ -62,7 +67,7 @@ class Adadelta(Optimizer):
         capturable: bool = False,
         maximize: bool = False,
         differentiable: bool = False,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -75,7 +80,7 @@ class Adadelta(Optimizer):
             "differentiable": differentiable,
         }
         self._check_group(defaults)
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, **common)
 
     def _check_group(self, group: dict[str, Any]) -> None:
         checks.number("Invalid learning rate", "lr", group["lr"], tensor=True)

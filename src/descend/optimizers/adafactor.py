@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +15,11 @@ from ..storage import compute_dtype
 from . import checks
 from .batches import Batch, gather, scatter
 from .whole import Method, WholeTensorOptimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .common import Common
 
 # Elements worked on at a time. On the CPU a block of the gradient and what is made of it stay in the cache; elsewhere
 # the bound is on memory: torch's own implementation takes as much as the largest parameter.
@@ -47,7 +52,7 @@ class Adafactor(WholeTensorOptimizer):
         weight_decay: :math:`\lambda`, a finite number >= 0; the share of a parameter lost per step is lr times this.
         foreach: hint for torch's implementation; here small parameters are always done together, by shape.
         maximize: ascend instead.
-        engine: "auto" or "eager", which are the same here: torch operations.
+        common: ``clip_grad_norm`` and the other options of every optimizer: see :class:`descend.Optimizer`.
 
     Raises:
         ValueError: a value out of range, NaN or infinite, at construction and when a group is added.
@@ -84,7 +89,7 @@ class Adafactor(WholeTensorOptimizer):
         *,
         foreach: bool | None = None,
         maximize: bool = False,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -96,7 +101,7 @@ class Adafactor(WholeTensorOptimizer):
             "maximize": maximize,
         }
         self._check_group(defaults)
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, **common)
 
     def _check_group(self, group: dict[str, Any]) -> None:
         checks.number("Learning rate should be >= 0 but is", "lr", group["lr"], tensor=True)

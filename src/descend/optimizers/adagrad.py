@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,11 @@ from .. import rules
 from . import checks
 from .base import Optimizer
 from .stepping import materialize
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .common import Common
 
 
 class Adagrad(Optimizer):
@@ -33,7 +38,7 @@ class Adagrad(Optimizer):
         maximize: ascend instead.
         differentiable: let autograd record the step (eager engine).
         fused: hint as ``foreach``; also lets GradScaler leave unscaling to the optimizer.
-        engine: "auto", "eager" or "cpu"; see :class:`descend.Optimizer`.
+        common: ``engine``, ``clip_grad_norm`` and the other options of every optimizer: see :class:`descend.Optimizer`.
 
     Raises:
         ValueError: a value out of range, NaN or infinite, at construction and when a group is added.
@@ -67,7 +72,7 @@ class Adagrad(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -82,7 +87,7 @@ class Adagrad(Optimizer):
         }
         self._check_group(defaults)
         checks.hints(fused, foreach, differentiable)
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, **common)
 
     def _check_group(self, group: dict[str, Any]) -> None:
         checks.number("Invalid learning rate", "lr", group["lr"], tensor=True)

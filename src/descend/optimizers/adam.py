@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -10,6 +10,11 @@ from torch.optim.optimizer import ParamsT
 from .. import rules
 from . import checks
 from .base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .common import Common
 
 _TENSOR_FOREACH = "as a Tensor is not supported for capturable=False and foreach=True: leave foreach=None"
 
@@ -36,7 +41,7 @@ class Adam(Optimizer):
         differentiable: let autograd record the step (eager engine).
         fused: hint as ``foreach``; also lets GradScaler leave unscaling to the optimizer.
         decoupled_weight_decay: decay as AdamW does.
-        engine: "auto", "eager" or "cpu"; see :class:`descend.Optimizer`.
+        common: ``engine``, ``clip_grad_norm`` and the other options of every optimizer: see :class:`descend.Optimizer`.
 
     Raises:
         ValueError: a value out of range, NaN or infinite, at construction and when a group is added.
@@ -79,7 +84,7 @@ class Adam(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         defaults: dict[str, Any] = {
             "lr": lr,
@@ -101,7 +106,7 @@ class Adam(Optimizer):
         if foreach and not capturable and isinstance(betas[0], Tensor):
             raise ValueError(f"betas[0] {_TENSOR_FOREACH}")
         checks.hints(fused, foreach, differentiable)
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, **common)
 
     def _check_group(self, group: dict[str, Any]) -> None:
         checks.number("Invalid learning rate", "lr", group["lr"], tensor=True)
@@ -125,7 +130,7 @@ class AdamW(Adam):
         eps: :math:`\epsilon` >= 0, added to the root.
         weight_decay: :math:`\lambda`, a finite number >= 0; the share of a parameter lost per step is lr times this.
         amsgrad: divide by the root of the largest second moment so far.
-        maximize, foreach, capturable, differentiable, fused, engine: as in :class:`Adam`.
+        maximize, foreach, capturable, differentiable, fused, common: as in :class:`Adam`.
 
     Raises:
         ValueError: a value out of range, NaN or infinite, at construction and when a group is added.
@@ -159,7 +164,7 @@ class AdamW(Adam):
         capturable: bool = False,
         differentiable: bool = False,
         fused: bool | None = None,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         super().__init__(
             params,
@@ -174,7 +179,7 @@ class AdamW(Adam):
             differentiable=differentiable,
             fused=fused,
             decoupled_weight_decay=True,
-            engine=engine,
+            **common,
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -11,15 +11,15 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
-from torch.optim import optimizer as torch_optimizer
 
 from ..rules import Rule
-from . import amp, checkpoint, checks
+from . import amp, checkpoint, checks, common, grouping
 from .explain import Explanation, assigned, explain
 from .hooks import hooked, profiling
 from .moving import move
 from .resolved import reader
 from .showing import show
+from .statistics import StepStatistics, collect
 from .stepping import Repeater, step_anew
 
 _compiling = torch.compiler.is_compiling
@@ -36,6 +36,18 @@ class Optimizer(torch.optim.Optimizer):
         defaults: options of every group that does not set its own.
         engine: "auto" (native kernels for every tensor they can take, torch operations for the rest), "eager" (torch
             operations only) or "cpu" (as "auto", but native kernels that cannot be had are an error).
+        options: the others that every optimizer takes, by keyword; a group and a checkpoint hold only those in use:
+
+            - ``clip_grad_norm``: scale all gradients of a step so that their common Euclidean norm is at most this
+              (finite, >= 0), as torch.nn.utils.clip_grad_norm_ does; ``grad`` itself is not changed. The norm is
+              summed in float64 and does not depend on the number of threads. Equal in all groups.
+            - ``clip_grad_value``: clip every gradient element to [-value, value] (finite, >= 0), before the norm.
+            - ``nonfinite``: what a NaN or infinite gradient does: "propagate" (as in torch), "skip" the step
+              (nothing changes, ``skipped_steps`` counts) or "raise" RuntimeError with the parameters' names.
+            - ``stats``: keep what :meth:`stats` tells.
+
+    Attributes:
+        skipped_steps: how many steps ``nonfinite="skip"`` has left out.
     """
 
     rule: ClassVar[Rule]
@@ -45,18 +57,24 @@ class Optimizer(torch.optim.Optimizer):
     _prepared: dict[Tensor, tuple[Any, Any]] | None = None  # state that means nothing yet: see preparing.py
     _step_supports_amp_scaling: bool = False  # read by GradScaler; set on instances with fused=True, as torch does
     _refuses_sparse: ClassVar[str] = ""  # torch's words, where they do not follow from the class name
+    skipped_steps: int = 0
+    _stats_of: Callable[[], Any] | None = None  # sums of the last step
     _seen: set[Tensor] | None = None  # parameters of all groups, during construction only
 
-    def __init__(self, params: Any, defaults: dict[str, Any], *, engine: str = "auto") -> None:
+    def __init__(self, params: Any, defaults: dict[str, Any], *, engine: str = "auto", **options: Any) -> None:
         if engine not in ("auto", "eager", "cpu"):
             raise ValueError(f"Invalid engine: {engine!r} (engine must be 'auto', 'eager' or 'cpu')")
         if engine != "auto":
             self._engine = engine
         self._seen = set()
-        super().__init__(checks.parameters(params), defaults)
+        super().__init__(checks.parameters(params), {**defaults, **common.used(type(self), options)})
         del self._seen
         if defaults.get("fused"):
             self._step_supports_amp_scaling = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        common.show_in_signature(cls)
 
     def _patch_step_function(self) -> None:
         self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
@@ -65,13 +83,14 @@ class Optimizer(torch.optim.Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return state if self._engine == "auto" else {**state, "_engine": self._engine}
+        return state | {key: vars(self)[key] for key in ("_engine", "skipped_steps") if key in vars(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._repeater = self._prepared = None
         if "differentiable" not in self._later_options:
             self.defaults.pop("differentiable", None)  # torch's base class adds it to every optimizer's defaults
+        common.complete(self.defaults, self.param_groups)
         options = {**self.defaults, **self._later_options}
         for group in self.param_groups:
             for name, value in options.items():
@@ -87,6 +106,10 @@ class Optimizer(torch.optim.Optimizer):
         """Refuse bad values; called at construction, for every group, and when a value has changed."""
         raise NotImplementedError
 
+    def _check_options(self, group: dict[str, Any]) -> None:
+        self._check_group(group)
+        common.check(group)
+
     @torch._disable_dynamo
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a parameter group, for example of layers that are trained from now on.
@@ -98,50 +121,7 @@ class Optimizer(torch.optim.Optimizer):
             TypeError: not a dict, or an entry is not a Tensor.
             ValueError: a bad option, a misspelled one, or a parameter that is in another group already.
         """
-        if not isinstance(param_group, dict):
-            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
-        if "params" not in param_group:
-            raise KeyError(f"params: a parameter group needs the key 'params', got {list(param_group)}")
-        group = dict(param_group)
-        params = group["params"]
-        if isinstance(params, set):
-            raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but "
-                "the ordering of tensors in sets will change between runs. Please use a list instead."
-            )
-        if isinstance(params, torch.nn.Module):
-            checks.parameters(params)
-        entries = [params] if isinstance(params, Tensor) else list(params)
-        found, names = checks.tensors(entries, bool(self.defaults.get("differentiable")))
-        group["params"] = found
-        if names:
-            group["param_names"] = names
-        for name, default in self.defaults.items():
-            if default is torch_optimizer.required and name not in group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
-            group.setdefault(name, default)
-        checks.group_keys(group, self.defaults)
-        self._check_group(group)
-        unique = set(found)
-        if len(unique) != len(found):
-            checks.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
-                "see github.com/pytorch/pytorch/issues/40967 for more information"
-            )
-        if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
-            raise ValueError(
-                "all optimizer param groups should be with/without names. cannot add param group "
-                f"{'with' if names else 'without'} names to the optimizer"
-            )
-        seen = self._seen if self._seen is not None else {p for g in self.param_groups for p in g["params"]}
-        if not seen.isdisjoint(unique):
-            raise ValueError("some parameters appear in more than one parameter group")
-        seen |= unique
-        untrained = [i for i, p in enumerate(found) if not p.requires_grad and not isinstance(p, torch.nn.Parameter)]
-        if untrained and not self.defaults.get("differentiable"):
-            which = ", ".join(repr(names[i]) if names else f"number {i} {tuple(found[i].shape)}" for i in untrained[:5])
-            checks.warn(f"tensors that need no gradient were given to {type(self).__name__}: {which}")
-        self.param_groups.append(group)
+        grouping.add(self, param_group)
 
     @torch._disable_dynamo
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -238,6 +218,31 @@ class Optimizer(torch.optim.Optimizer):
         if not quiet:
             print(explanation)
         return explanation
+
+    def stats(self) -> StepStatistics:
+        """Norms of gradients, updates and parameters in the last step, in total and for each parameter.
+
+        Needs ``stats=True``. The sums were kept during the step; they are put together here.
+
+        Raises:
+            RuntimeError: ``stats=True`` was not given, or nothing has been updated yet.
+
+        Example:
+            >>> import torch, descend
+            >>> w = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+            >>> optimizer = descend.SGD([("w", w)], lr=0.1, stats=True)
+            >>> w.sum().backward(); optimizer.step()
+            >>> stats = optimizer.stats()
+            >>> f"{stats.grad_norm:.3f} {stats.update_norm:.3f} {stats.parameters['w'].update_ratio:.4f}"
+            '1.414 0.141 0.0291'
+        """
+        if self._stats_of is None:
+            raise RuntimeError(
+                "optimizer.stats() has nothing to tell: no step has updated anything yet"
+                if self.defaults.get("stats")
+                else "optimizer.stats() needs stats=True when the optimizer is made"
+            )
+        return collect(self._stats_of())
 
     def __repr__(self) -> str:
         return show(self)

@@ -100,7 +100,7 @@ def _check(optimizer: Optimizer, saved: list[dict[str, Any]]) -> None:
             known.add(values)
         except TypeError:  # a list among them
             pass
-        optimizer._check_group(full)
+        optimizer._check_options(full)
 
 
 def _match(groups: list[dict[str, Any]], saved: list[dict[str, Any]]) -> dict[Any, tuple[Tensor, dict[str, Any], str]]:

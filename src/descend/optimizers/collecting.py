@@ -55,7 +55,8 @@ def _refuse_gradient(optimizer: Optimizer, group: Mapping[str, Any], param: Tens
         raise RuntimeError(f"{name}: the gradient has shape {tuple(grad.shape)}, the parameter {tuple(param.shape)}")
     devices = _get_capturable_supported_devices()
     if group.get("capturable") and not torch.compiler.is_compiling() and param.device.type not in devices:
-        memory = "".join(f", {key}s" for key in reversed(optimizer.rule.memory)) + "," * bool(optimizer.rule.memory)
+        memory = "".join(f", {key}s" for key in reversed(tuple(optimizer.rule.memory)))
+        memory += "," if memory else ""
         raise AssertionError(
             f"If capturable=True, params{memory} and state_steps must be on supported devices: {devices}. "
             f"{name} is on {param.device}: leave capturable=False there"

@@ -11,6 +11,7 @@ from torch.optim.optimizer import ParamsT
 from ..rules import Rule
 from . import checks
 from .base import Optimizer
+from .common import UNUSED
 
 # Options of every defined optimizer, beside the rule's own.
 _COMMON: dict[str, Any] = {
@@ -33,7 +34,7 @@ def define(rule: Rule, *, name: str | None = None, **defaults: Any) -> type[Opti
 
     Returns:
         A class to be called as `Cls(params, <hyperparameters>, *, weight_decay, maximize, differentiable,
-        decoupled_weight_decay, engine)`.
+        decoupled_weight_decay, engine, ...)`, the last being the options of every optimizer: see `descend.Optimizer`.
 
     Raises:
         TypeError: a hyperparameter of the rule has no default, or a default belongs to nothing; the names are listed.
@@ -66,7 +67,7 @@ def define(rule: Rule, *, name: str | None = None, **defaults: Any) -> type[Opti
     signature = inspect.Signature(
         [kind("params", kind.POSITIONAL_OR_KEYWORD)]
         + [kind(key, kind.POSITIONAL_OR_KEYWORD, default=value) for key, value in own.items()]
-        + [kind(key, kind.KEYWORD_ONLY, default=value) for key, value in {**common, "engine": "auto"}.items()]
+        + [kind(key, kind.KEYWORD_ONLY, default=value) for key, value in {**common, "engine": "auto", **UNUSED}.items()]
     )
     title = name or "".join(part.capitalize() for part in rule.name.split("_"))
 
@@ -77,9 +78,10 @@ def define(rule: Rule, *, name: str | None = None, **defaults: Any) -> type[Opti
             raise TypeError(f"{title}: unexpected {unknown}; known: {known}")
         bound = signature.bind(params, *args, **options)
         bound.apply_defaults()
-        values = {key: value for key, value in bound.arguments.items() if key not in ("params", "engine")}
+        taken = ("params", "engine", *UNUSED)
+        values = {key: value for key, value in bound.arguments.items() if key not in taken}
         self._check_group(values)
-        Optimizer.__init__(self, params, values, engine=bound.arguments["engine"])
+        Optimizer.__init__(self, params, values, **{key: bound.arguments[key] for key in taken[1:]})
 
     def _check_group(self: Optimizer, group: dict[str, Any]) -> None:
         if "lr" in group:

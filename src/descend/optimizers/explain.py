@@ -10,6 +10,7 @@ import torch
 from ..engines import cpu
 from ..engines.plan import choose
 from .collecting import Collection
+from .common import guard
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -62,7 +63,7 @@ def assigned(optimizer: Optimizer) -> dict[str, list[tuple[str, str]]]:
         if not reason:
             buckets.setdefault(cpu.variant_key(optimizer.rule, job), []).append(i)
     for bucket in buckets.values():  # a kernel that cannot be compiled is noticed when it is asked for
-        failure = cpu.kernel_failure(optimizer.rule, [found.jobs[i] for i in bucket])
+        failure = cpu.kernel_failure(optimizer.rule, [found.jobs[i] for i in bucket], guard(optimizer.param_groups))
         for i in bucket:
             reasons[i] = failure
     engines: dict[str, list[tuple[str, str]]] = {}

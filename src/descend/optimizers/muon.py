@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,6 +13,11 @@ from ..storage import compute_dtype
 from . import checks
 from .batches import Batch
 from .whole import Method, WholeTensorOptimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .common import Common
 
 _ELEMENTS = 1 << 22  # of a batch: enough to keep every core busy, while temporaries stay small beside the parameters
 
@@ -41,7 +46,7 @@ class Muon(WholeTensorOptimizer):
             columns; "match_rms_adamw": :math:`0.2\, \gamma \sqrt{\max(r, c)}`, for a rate and decay tuned for AdamW.
         flatten: take parameters of more than two dimensions, convolutions for example, as matrices of shape
             (shape[0], rest). torch refuses them, and so does this class unless asked.
-        engine: "auto" or "eager", which are the same here: torch operations.
+        common: ``clip_grad_norm`` and the other options of every optimizer: see :class:`descend.Optimizer`.
 
     Raises:
         ValueError: a parameter is no matrix; a value out of range, NaN or infinite. At construction and when a group is
@@ -81,7 +86,7 @@ class Muon(WholeTensorOptimizer):
         adjust_lr_fn: str | None = None,
         *,
         flatten: bool = False,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -96,7 +101,7 @@ class Muon(WholeTensorOptimizer):
         if flatten:
             self._flatten = True
         self._check_group(defaults)
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, **common)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ..engines.job import Row
 from ..rules import Rule
+from .common import SHARED
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -21,6 +23,7 @@ _AROUND = {
     "maximize": False,
     "differentiable": False,
     "capturable": False,
+    "clip_grad_value": None,
 }
 
 
@@ -41,7 +44,7 @@ def may_change_in_place(value: Any) -> bool:
 class Options:
     """The options of a group, or of several with equal ones: what the rule's scalars and the prologue are made of."""
 
-    __slots__ = ("hyper", "inputs", "keep", "l2", "moving", "present", "scale")
+    __slots__ = ("clip", "hyper", "inputs", "keep", "l2", "moving", "present", "scale")
 
     def __init__(self, rule: Rule, group: Mapping[str, Any]) -> None:
         keep_graph = bool(group.get("differentiable"))
@@ -53,6 +56,7 @@ class Options:
         self.inputs = {name: hyper[name] for name in rule.inputs}
         self.present = rule.present(hyper)
         self.scale = -1.0 if around["maximize"] else 1.0
+        self.clip = math.inf if around["clip_grad_value"] is None else float(around["clip_grad_value"])
         self.keep: Any = 1.0
         self.l2: Any = 0.0
         decay = around["weight_decay"]
@@ -67,13 +71,15 @@ class Options:
         return (
             self.present,
             self.scale != 1,
+            self.clip != math.inf,
             isinstance(self.keep, Tensor) or self.keep != 1,
             isinstance(self.l2, Tensor) or self.l2 != 0,
         )
 
     def row(self, rule: Rule, number: int, t: int, memory: dict[str, float]) -> Row:
         """The scalars of group `number` at step t."""
-        return Row([number], t, memory, rule.scalars(t, **self.inputs, **memory), self.scale, self.keep, self.l2)
+        scalars = rule.scalars(t, **self.inputs, **memory)
+        return Row([number], t, memory, scalars, self.scale, self.keep, self.l2, self.clip)
 
 
 class Resolver:
@@ -98,11 +104,11 @@ class Resolver:
         except TypeError:  # betas in a list, for example
             known, values = None, (object(),)
         if known is None:
-            self.optimizer._check_group(group)
+            self.optimizer._check_options(group)
             known = self._known[values] = Options(self.optimizer.rule, group)
         return known
 
 
 def reader(rule: Rule, defaults: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     """Reads from a group every option that the step depends on, as one tuple."""
-    return itemgetter(*dict.fromkeys(n for n in (*rule.hyperparameters, *_AROUND) if n in defaults))
+    return itemgetter(*dict.fromkeys(n for n in (*rule.hyperparameters, *_AROUND, *SHARED) if n in defaults))

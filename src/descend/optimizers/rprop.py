@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,11 @@ from .. import rules
 from ..rules import Rule
 from . import checks
 from .base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .common import Common
 
 
 class Rprop(Optimizer):
@@ -36,7 +41,7 @@ class Rprop(Optimizer):
         foreach: hint for torch's implementation; every launch is fused here.
         maximize: ascend instead.
         differentiable: let autograd record the step (eager engine).
-        engine: "auto", "eager" or "cpu"; see :class:`descend.Optimizer`.
+        common: ``engine``, ``clip_grad_norm`` and the other options of every optimizer: see :class:`descend.Optimizer`.
 
     Raises:
         ValueError: a value out of range, NaN or infinite, at construction and when a group is added.
@@ -70,7 +75,7 @@ class Rprop(Optimizer):
         foreach: bool | None = None,
         maximize: bool = False,
         differentiable: bool = False,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -82,7 +87,7 @@ class Rprop(Optimizer):
             "capturable": capturable,
         }
         self._check_group(defaults)
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, **common)
 
     def _check_group(self, group: dict[str, Any]) -> None:
         checks.number("Invalid learning rate", "lr", group["lr"], tensor=True)

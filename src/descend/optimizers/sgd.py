@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -10,6 +10,11 @@ from torch.optim.optimizer import ParamsT
 from .. import rules
 from . import checks
 from .base import Optimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .common import Common
 
 
 class SGD(Optimizer):
@@ -34,7 +39,7 @@ class SGD(Optimizer):
         foreach: hint for torch's implementation; every launch is fused here.
         differentiable: let autograd record the step (eager engine).
         fused: hint as ``foreach``; also lets GradScaler leave unscaling to the optimizer.
-        engine: "auto", "eager" or "cpu"; see :class:`descend.Optimizer`.
+        common: ``engine``, ``clip_grad_norm`` and the other options of every optimizer: see :class:`descend.Optimizer`.
 
     Raises:
         ValueError: a value out of range, NaN or infinite, at construction and when a group is added.
@@ -68,7 +73,7 @@ class SGD(Optimizer):
         foreach: bool | None = None,
         differentiable: bool = False,
         fused: bool | None = None,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         defaults = {
             "lr": lr,
@@ -83,7 +88,7 @@ class SGD(Optimizer):
         }
         self._check_group(defaults)
         checks.hints(fused, foreach, differentiable)
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, **common)
 
     def _check_group(self, group: dict[str, Any]) -> None:
         checks.number("Invalid learning rate", "lr", group["lr"], tensor=True)

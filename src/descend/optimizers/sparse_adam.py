@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,11 @@ from . import checks
 from .batches import refuse_state
 from .collecting import name_of
 from .whole import Method, WholeTensorOptimizer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .common import Common
 
 
 class SparseAdam(WholeTensorOptimizer):
@@ -32,7 +37,7 @@ class SparseAdam(WholeTensorOptimizer):
         betas: :math:`(\beta_1, \beta_2)`, each in [0, 1).
         eps: :math:`\epsilon` > 0, added to the root.
         maximize: ascend instead.
-        engine: "auto" or "eager", which are the same here: torch operations.
+        common: ``clip_grad_norm`` and the other options of every optimizer: see :class:`descend.Optimizer`.
 
     Raises:
         ValueError: a value out of range, NaN or infinite; a sparse or complex parameter. At construction and when a
@@ -67,14 +72,13 @@ class SparseAdam(WholeTensorOptimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         maximize: bool = False,
-        *,
-        engine: str = "auto",
+        **common: Unpack[Common],
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize}
         self._check_group(defaults)
         if lr == 0:
             raise ValueError(f"Invalid learning rate: {lr} (lr must be a finite number > 0)")
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, **common)
         self._refuse_parameters(0)
 
     def _check_group(self, group: dict[str, Any]) -> None:
@@ -111,7 +115,7 @@ class SparseAdam(WholeTensorOptimizer):
         return "operations of torch on the rows of each gradient"
 
     @torch.no_grad()
-    def _step_anew(self) -> None:
+    def _step_whole(self) -> None:
         jobs: list[tuple[dict[str, Any], Tensor, Tensor, dict[str, Any]]] = []
         for number, (group, options) in enumerate(
             zip(self.param_groups, self._resolved(self.param_groups), strict=True)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..engines.plan import Plan
+from ..engines.plan import Outcome, Plan
+from . import common
 from .collecting import Collection
 from .preparing import only_prepares, prepare, prepared_state_forgotten
 from .resolved import Resolver
@@ -67,15 +68,25 @@ class Repeater:
             except Exception:  # a key is missing, or a value cannot be compared; the step anew says what is wrong
                 return False
             if changed:
-                if not self._resolve(optimizer, values):
+                if not (self._resolve(optimizer, values) and self._same_kind_of_guard(groups)):
                     return False
                 self.groups = []  # a copy pays off only when a step finds the options as the step before left them
             else:
                 self.groups = list(map(dict, groups))
         if changed or not self.settled:
             self._refresh()
-            return self.plan.run()
-        return self.plan.run(new_scalars=False)
+            return ended(optimizer, self.plan.run())
+        return ended(optimizer, self.plan.run(new_scalars=False))
+
+    def _same_kind_of_guard(self, groups: list[dict[str, Any]]) -> bool:
+        """Take over another limit; False if kernels differ."""
+        before, now = self.plan.guard, common.guard(groups)
+        self.plan.guard = now
+        return (before.first_pass, before.clip_norm is None, before.stats) == (
+            now.first_pass,
+            now.clip_norm is None,
+            now.stats,
+        )
 
     def _resolve(self, optimizer: Optimizer, values: list[tuple[Any, ...]]) -> bool:
         """Take over changed options; False if they need other kernels, or groups that shared a row differ now."""
@@ -123,7 +134,7 @@ class Repeater:
                 row.scalars = scalars(row.t, **options.inputs, **row.memory)
             else:
                 row.scalars = scalars(row.t, **options.inputs)
-            row.scale, row.keep, row.l2 = options.scale, options.keep, options.l2
+            row.scale, row.keep, row.l2, row.clip = options.scale, options.keep, options.l2, options.clip
         self.settled = not counts
 
     def _as_stored(self, value: float) -> float:
@@ -143,11 +154,24 @@ def step_anew(optimizer: Optimizer) -> Repeater | None:
         if only_prepares(optimizer):
             prepare(optimizer, found.new_state)
             return None
-        plan = Plan(optimizer.rule, found.jobs, found.idle, optimizer._only_eager(), optimizer._engine == "cpu")
-        if not plan.run():
+        required, guard = optimizer._engine == "cpu", common.guard(optimizer.param_groups)
+        plan = Plan(optimizer.rule, found.jobs, found.idle, optimizer._only_eager(), required, guard)
+        outcome = plan.run()
+        if not ended(optimizer, outcome):
             raise RuntimeError("descend: tensors changed during a step; is another thread using them?")
+        if outcome is Outcome.SKIPPED:
+            return None
         commit(optimizer, found.new_state)
+        optimizer._stats_of = plan.statistics if guard.stats else None
         return Repeater(optimizer, plan, found) if plan.reusable else None
+
+
+def ended(optimizer: Optimizer, outcome: Outcome) -> bool:
+    """Whether the step is over, by an update or by being left out; False if it has to be planned anew."""
+    if outcome is Outcome.SKIPPED:
+        optimizer.skipped_steps += 1
+        optimizer._repeater = None  # its scalars are those of a step later
+    return outcome is not Outcome.CHANGED
 
 
 def commit(optimizer: Optimizer, new_state: dict[Tensor, dict[str, Tensor]]) -> None:

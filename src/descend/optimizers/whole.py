@@ -18,6 +18,7 @@ from torch import Tensor
 from .base import Optimizer
 from .batches import Batch, Found
 from .collecting import name_of, refuse_parameter
+from .guarding import guarded
 from .preparing import only_prepares, prepare, prepared_state_forgotten
 from .resolved import may_change_in_place, plain
 from .stepping import commit
@@ -51,14 +52,14 @@ class WholeTensorOptimizer(Optimizer):
     _refuses_layout: ClassVar[str] = ""  # torch's words, where they do not follow from the class name
     _known: dict[Any, dict[str, Any]]  # options of the step before, by their values
 
-    def __init__(self, params: Any, defaults: dict[str, Any], *, engine: str = "auto") -> None:
+    def __init__(self, params: Any, defaults: dict[str, Any], *, engine: str = "auto", **options: Any) -> None:
         self._known = {}
         if engine == "cpu":
             raise ValueError(
                 f"Invalid engine: 'cpu' ({type(self).__name__} runs on torch's matrix and reduction operations and has "
                 "no native kernels: leave engine='auto')"
             )
-        super().__init__(params, defaults, engine=engine)
+        super().__init__(params, defaults, engine=engine, **options)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._known = {}
@@ -81,6 +82,9 @@ class WholeTensorOptimizer(Optimizer):
     # --------------------------------------------------------------------------------------------------- the step
 
     def _step_anew(self) -> None:
+        guarded(self, self._step_whole)
+
+    def _step_whole(self) -> None:
         with torch.no_grad(), prepared_state_forgotten(self):
             found = Found(self)
             if not found.batches:
@@ -102,7 +106,7 @@ class WholeTensorOptimizer(Optimizer):
             except TypeError:  # a list among them
                 options = None
             if options is None:
-                self._check_group(group)
+                self._check_options(group)
                 options = dict(zip(self.defaults, map(plain, values), strict=True))
             if not any(map(may_change_in_place, values)):
                 now[values] = options
