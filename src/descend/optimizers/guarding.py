@@ -71,5 +71,5 @@ def _clipped(grad: Tensor, limit: float, factor: float) -> Tensor:
     if grad.layout != torch.strided:
         grad = grad.coalesce()
         values = _clipped(grad.values(), limit, factor)
-        return torch.sparse_coo_tensor(grad.indices(), values, grad.shape, is_coalesced=True)
+        return torch.sparse_coo_tensor(grad.indices(), values, grad.shape, is_coalesced=True, check_invariants=False)
     return (grad if limit == math.inf else grad.clamp(-limit, limit)) * factor
