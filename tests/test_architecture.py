@@ -28,15 +28,17 @@ class May(NamedTuple):
 
 ARROWS = {
     "rules": May(set(), set()),
-    "schedules": May(set(), set()),
+    "schedules": May(set(), {"matplotlib"}),
     "storage": May(set(), {"torch"}),
     "engines": May({"rules", "storage"}, {"torch", "numpy", "numba", "llvmlite", "triton"}),
     "optimizers": May({"rules", "engines", "storage", "schedules"}, {"torch", "typing_extensions"}),
     "lr_scheduler": May({"schedules", "optimizers"}, {"torch"}),
     "swa_utils": May({"schedules", "optimizers"}, {"torch"}),
     "groups": May(set(), {"torch"}),
+    "clipping": May({"engines"}, {"torch"}),
     ROOT: May(
-        {"rules", "engines", "storage", "optimizers", "schedules", "lr_scheduler", "swa_utils", "groups"}, {"torch"}
+        {"rules", "engines", "storage", "optimizers", "schedules", "lr_scheduler", "swa_utils", "groups", "clipping"},
+        {"torch"},
     ),
     "tools": May({ROOT}, {"torch", "rich", "matplotlib", "sklearn"}),
     "__main__": May({"tools"}, set()),

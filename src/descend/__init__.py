@@ -5,7 +5,8 @@
 
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from . import groups
+from . import groups, schedules
+from .clipping import clip_grad_norm_
 from .optimizers import (
     ASGD,
     SGD,
@@ -50,9 +51,11 @@ __all__ = [
     "Rule",
     "RuleError",
     "SparseAdam",
+    "clip_grad_norm_",
     "define",
     "groups",
     "register_optimizer_step_post_hook",
     "register_optimizer_step_pre_hook",
+    "schedules",
     "swap_in_optimizer_params_and_state",
 ]

@@ -31,7 +31,7 @@ def usable() -> str:
     return ""
 
 
-def _is_dense(tensor: Tensor) -> bool:
+def is_dense(tensor: Tensor) -> bool:
     """Whether elements fill one block of memory, each its own place, in any order of dimensions."""
     if tensor.is_contiguous():
         return True
@@ -76,7 +76,7 @@ def refusal(job: Job) -> str:
     reason = usable() or _plain(job.param, "parameter") or _plain(job.grad, "gradient")
     if reason:
         return reason
-    if not _is_dense(job.param):
+    if not is_dense(job.param):
         return "parameter is not dense in memory"
     if not _same_layout(job.param, job.grad):
         return "gradient is laid out differently from the parameter"

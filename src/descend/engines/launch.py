@@ -28,7 +28,7 @@ _LAUNCH = (ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)  # result; job, worke
 
 
 @functools.lru_cache(maxsize=1)
-def _entry_points() -> tuple[Any, Any, int]:
+def entry_points() -> tuple[Any, Any, int]:
     """launch() with the interpreter locked, the same with it released, and the address of worker()."""
     from .build import runtime
 
@@ -64,7 +64,7 @@ class Launch:
         self._row = struct.Struct(f"={word.SCALARS + len(self._names) + 2 * len(self._numbers)}d")
         self._memory = bytearray(self._row.size * len(rows))
         self._tables(jobs, idle, spans, number_dtype == torch.float64)
-        self._locked, self._released, self._worker = _entry_points()
+        self._locked, self._released, self._worker = entry_points()
         self._most = max(1, self.elements // SHARE)
         self._sums(guard, [p.numel() * (2 if p.is_complex() else 1) for p in self.params])
         self.pack()
