@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from .. import rules
+from ..schedules import Schedule
 from . import checks
 from .base import Optimizer
 
@@ -58,10 +59,10 @@ class Adadelta(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1.0,
-        rho: float = 0.9,
-        eps: float = 1e-6,
-        weight_decay: float = 0,
+        lr: float | Tensor | Schedule = 1.0,
+        rho: float | Schedule = 0.9,
+        eps: float | Schedule = 1e-6,
+        weight_decay: float | Schedule = 0,
         foreach: bool | None = None,
         *,
         capturable: bool = False,

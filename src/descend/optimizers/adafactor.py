@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from ..engines.eager import is_exact
+from ..schedules import Schedule
 from ..storage import compute_dtype
 from . import checks
 from .batches import Batch, gather, scatter
@@ -81,11 +82,11 @@ class Adafactor(WholeTensorOptimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-2,
-        beta2_decay: float = -0.8,
-        eps: tuple[float | None, float] = (None, 1e-3),
-        d: float = 1.0,
-        weight_decay: float = 0.0,
+        lr: float | Tensor | Schedule = 1e-2,
+        beta2_decay: float | Schedule = -0.8,
+        eps: tuple[float | Schedule | None, float | Schedule] = (None, 1e-3),
+        d: float | Schedule = 1.0,
+        weight_decay: float | Schedule = 0.0,
         *,
         foreach: bool | None = None,
         maximize: bool = False,

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from .. import rules
+from ..schedules import Schedule
 from . import checks
 from .base import Optimizer
 from .stepping import materialize
@@ -62,11 +63,11 @@ class Adagrad(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-2,
-        lr_decay: float = 0,
-        weight_decay: float = 0,
-        initial_accumulator_value: float = 0,
-        eps: float = 1e-10,
+        lr: float | Tensor | Schedule = 1e-2,
+        lr_decay: float | Schedule = 0,
+        weight_decay: float | Schedule = 0,
+        initial_accumulator_value: float | Schedule = 0,
+        eps: float | Schedule = 1e-10,
         foreach: bool | None = None,
         *,
         maximize: bool = False,

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from .. import rules
+from ..schedules import Schedule
 from . import checks
 from .base import Optimizer
 
@@ -63,11 +64,11 @@ class ASGD(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-2,
-        lambd: float = 1e-4,
-        alpha: float = 0.75,
-        t0: float = 1e6,
-        weight_decay: float = 0,
+        lr: float | Tensor | Schedule = 1e-2,
+        lambd: float | Schedule = 1e-4,
+        alpha: float | Schedule = 0.75,
+        t0: float | Schedule = 1e6,
+        weight_decay: float | Schedule = 0,
         foreach: bool | None = None,
         maximize: bool = False,
         differentiable: bool = False,

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from ..rules import Rule
-from . import amp, checkpoint, checks, common, grouping
+from . import amp, checkpoint, checks, common, grouping, scheduling
 from .explain import Explanation, assigned, explain
 from .hooks import hooked, profiling
 from .moving import move
 from .resolved import reader
+from .scheduled import Scheduled
 from .showing import show
 from .statistics import StepStatistics, collect
 from .stepping import Repeater, step_anew
@@ -59,6 +60,7 @@ class Optimizer(torch.optim.Optimizer):
     _refuses_sparse: ClassVar[str] = ""  # torch's words, where they do not follow from the class name
     skipped_steps: int = 0
     _stats_of: Callable[[], Any] | None = None  # sums of the last step
+    _scheduled: Scheduled | None = None  # the schedules that options follow
     _seen: set[Tensor] | None = None  # parameters of all groups, during construction only
 
     def __init__(self, params: Any, defaults: dict[str, Any], *, engine: str = "auto", **options: Any) -> None:
@@ -67,14 +69,17 @@ class Optimizer(torch.optim.Optimizer):
         if engine != "auto":
             self._engine = engine
         self._seen = set()
-        super().__init__(checks.parameters(params), {**defaults, **common.used(type(self), options)})
+        values = {**defaults, **common.used(type(self), options)}
+        super().__init__(checks.parameters(params), scheduling.plain_defaults(self, values))
         del self._seen
         if defaults.get("fused"):
             self._step_supports_amp_scaling = True
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
         common.show_in_signature(cls)
+        if "_check_group" in cls.__dict__:
+            cls._check_group = scheduling.checking(cls._check_group)  # type: ignore[assignment,method-assign]
 
     def _patch_step_function(self) -> None:
         self._zero_grad_profile_name = f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"
@@ -83,7 +88,7 @@ class Optimizer(torch.optim.Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return state | {key: vars(self)[key] for key in ("_engine", "skipped_steps") if key in vars(self)}
+        return state | {key: vars(self)[key] for key in ("_engine", "_scheduled", "skipped_steps") if key in vars(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -106,6 +111,7 @@ class Optimizer(torch.optim.Optimizer):
         """Refuse bad values; called at construction, for every group, and when a value has changed."""
         raise NotImplementedError
 
+    @scheduling.naming
     def _check_options(self, group: dict[str, Any]) -> None:
         self._check_group(group)
         common.check(group)
@@ -170,6 +176,8 @@ class Optimizer(torch.optim.Optimizer):
         if _compiling():
             self._step_uncompiled()
         elif not (self._step_supports_amp_scaling and amp.skips(self)):
+            if self._scheduled is not None:
+                self._scheduled.settle(self)
             repeater = self._repeater
             if repeater is None or not repeater.run(self):
                 self._step_anew()
@@ -178,6 +186,8 @@ class Optimizer(torch.optim.Optimizer):
     @torch._disable_dynamo
     def _step_uncompiled(self) -> None:
         """torch.compile leaves the update to the engines."""
+        if self._scheduled is not None:
+            self._scheduled.settle(self)
         self._step_anew()
 
     def _step_anew(self) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim.optimizer import _get_scalar_dtype
 
 from ..engines.eager import is_exact
+from .scheduling import resume
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -65,6 +66,7 @@ def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
         other["params"] = group["params"]
         if "param_names" in group:
             other["param_names"] = group["param_names"]
+    resume(optimizer, saved, state)
     _check(optimizer, saved)
     optimizer.__setstate__({"state": state, "param_groups": saved})
     for after in optimizer._optimizer_load_state_dict_post_hooks.values():

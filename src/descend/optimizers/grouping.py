@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import optimizer as torch_optimizer
 
-from . import checks, common
+from . import checks, common, scheduling
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -39,6 +39,7 @@ def add(optimizer: Optimizer, param_group: dict[str, Any]) -> None:
             raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
         group.setdefault(name, default)
     checks.group_keys(group, [*optimizer.defaults, *common.UNUSED])
+    scheduling.enlist(optimizer, param_group, group)
     optimizer._check_options(group)
     unique = set(found)
     if len(unique) != len(found):

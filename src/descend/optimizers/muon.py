@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from ..schedules import Schedule
 from ..storage import compute_dtype
 from . import checks
 from .batches import Batch
@@ -76,12 +77,12 @@ class Muon(WholeTensorOptimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-3,
-        weight_decay: float = 0.1,
-        momentum: float = 0.95,
+        lr: float | Tensor | Schedule = 1e-3,
+        weight_decay: float | Schedule = 0.1,
+        momentum: float | Schedule = 0.95,
         nesterov: bool = True,
-        ns_coefficients: tuple[float, float, float] = (3.4445, -4.7750, 2.0315),
-        eps: float = 1e-7,
+        ns_coefficients: tuple[float | Schedule, float | Schedule, float | Schedule] = (3.4445, -4.7750, 2.0315),
+        eps: float | Schedule = 1e-7,
         ns_steps: int = 5,
         adjust_lr_fn: str | None = None,
         *,

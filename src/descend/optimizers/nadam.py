@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from .. import rules
+from ..schedules import Schedule
 from . import checks
 from .base import Optimizer
 
@@ -66,11 +67,11 @@ class NAdam(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum_decay: float = 4e-3,
+        lr: float | Tensor | Schedule = 2e-3,
+        betas: tuple[float | Schedule, float | Schedule] = (0.9, 0.999),
+        eps: float | Schedule = 1e-8,
+        weight_decay: float | Schedule = 0,
+        momentum_decay: float | Schedule = 4e-3,
         decoupled_weight_decay: bool = False,
         *,
         foreach: bool | None = None,

@@ -26,6 +26,8 @@ _AROUND = {
     "clip_grad_value": None,
 }
 
+_PLAIN = frozenset({float, int, bool, type(None)})
+
 
 def plain(value: Any, keep_graph: bool = False) -> Any:
     """A hyperparameter as Python numbers; Tensors stay Tensors where a gradient may flow to them."""
@@ -48,11 +50,15 @@ class Options:
 
     def __init__(self, rule: Rule, group: Mapping[str, Any]) -> None:
         keep_graph = bool(group.get("differentiable"))
-        hyper = {name: plain(group[name], keep_graph) for name in rule.hyperparameters}
-        around = {name: plain(group.get(name, other), keep_graph) for name, other in _AROUND.items()}
+        hyper = {name: group[name] for name in rule.hyperparameters}
+        around = {name: group.get(name, other) for name, other in _AROUND.items()}
         self.hyper = hyper
-        # Whether an option may be changed in place, unseen by a comparison with itself.
-        self.moving = any(may_change_in_place(group[name]) for name in (*hyper, *around) if name in group)
+        self.moving = False  # whether an option may be changed in place, unseen by a comparison with itself
+        for options in (hyper, around):
+            for name, value in options.items():
+                if type(value) not in _PLAIN:  # few are not, and a scheduled rate comes here at every step
+                    self.moving |= may_change_in_place(value)
+                    options[name] = plain(value, keep_graph)
         self.inputs = {name: hyper[name] for name in rule.inputs}
         self.present = rule.present(hyper)
         self.scale = -1.0 if around["maximize"] else 1.0

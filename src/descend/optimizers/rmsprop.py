@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from .. import rules
+from ..schedules import Schedule
 from . import checks
 from .base import Optimizer
 
@@ -66,11 +67,11 @@ class RMSprop(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum: float = 0,
+        lr: float | Tensor | Schedule = 1e-2,
+        alpha: float | Schedule = 0.99,
+        eps: float | Schedule = 1e-8,
+        weight_decay: float | Schedule = 0,
+        momentum: float | Schedule = 0,
         centered: bool = False,
         capturable: bool = False,
         foreach: bool | None = None,

@@ -12,6 +12,7 @@ from torch.optim.optimizer import ParamsT
 
 from .. import rules
 from ..rules import Rule
+from ..schedules import Schedule
 from . import checks
 from .base import Optimizer
 
@@ -67,9 +68,9 @@ class Rprop(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-2,
-        etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50),
+        lr: float | Tensor | Schedule = 1e-2,
+        etas: tuple[float | Schedule, float | Schedule] = (0.5, 1.2),
+        step_sizes: tuple[float | Schedule, float | Schedule] = (1e-6, 50),
         *,
         capturable: bool = False,
         foreach: bool | None = None,
@@ -104,7 +105,7 @@ class Rprop(Optimizer):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; see :meth:`descend.Optimizer.step`."""
-        self._notice_lr()
+        self._notice_lr(stepping=True)
         return super().step(closure)
 
     def state_dict(self) -> dict[str, Any]:
@@ -127,11 +128,13 @@ class Rprop(Optimizer):
         self._began = {}
 
     @torch._disable_dynamo
-    def _notice_lr(self) -> None:
+    def _notice_lr(self, stepping: bool = False) -> None:
         """See whether a learning rate has changed since the state of its parameters began; then they remember it.
 
         Until then the state is torch's, and so are the numbers.
         """
+        if stepping and self._scheduled is not None:
+            self._scheduled.settle(self)
         if self.rule is rules.RPROP_FOLLOWING:
             return
         groups = self.param_groups

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from .. import rules
+from ..schedules import Schedule
 from . import checks
 from .base import Optimizer
 
@@ -63,10 +64,10 @@ class SGD(Optimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-3,
-        momentum: float = 0,
-        dampening: float = 0,
-        weight_decay: float | Tensor = 0,
+        lr: float | Tensor | Schedule = 1e-3,
+        momentum: float | Schedule = 0,
+        dampening: float | Schedule = 0,
+        weight_decay: float | Tensor | Schedule = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,

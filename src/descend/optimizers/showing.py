@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from .scheduling import described
+
 if TYPE_CHECKING:
     from .base import Optimizer
 
@@ -16,7 +18,11 @@ _ABSENT = object()
 
 def show(optimizer: Optimizer) -> str:
     """See the top of this file; groups next to each other with equal options share a line."""
-    groups = optimizer.param_groups
+    following = described(optimizer)
+    groups = [
+        group | {key: f"{group[key]}, from {schedule}" for key, schedule in following.get(id(group), {}).items()}
+        for group in optimizer.param_groups
+    ]
     name = type(optimizer).__name__
     if sum(len(group) for group in groups) < _LINES:  # a line per option, and one per group in place of "params"
         lines = [f"{name} ("]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
+from ..schedules import Schedule
 from ..storage import compute_dtype
 from . import checks
 from .batches import refuse_state
@@ -68,9 +69,9 @@ class SparseAdam(WholeTensorOptimizer):
     def __init__(
         self,
         params: ParamsT,
-        lr: float | Tensor = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        lr: float | Tensor | Schedule = 1e-3,
+        betas: tuple[float | Schedule, float | Schedule] = (0.9, 0.999),
+        eps: float | Schedule = 1e-8,
         maximize: bool = False,
         **common: Unpack[Common],
     ) -> None:
@@ -138,6 +139,8 @@ class SparseAdam(WholeTensorOptimizer):
             state["step"] += 1
             _update_rows(param, grad, state, options)
             self.state[param] = state
+        if jobs and self._scheduled is not None:
+            self._scheduled.advance()
 
 
 def _update_rows(param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:

@@ -38,7 +38,8 @@ class Repeater:
     def __init__(self, optimizer: Optimizer, plan: Plan, found: Collection) -> None:
         self.rule, self.plan, self.read = optimizer.rule, plan, optimizer._read
         self.values, self.options = found.values, found.options
-        self.groups = list(map(dict, optimizer.param_groups))
+        # Schedules have set the options of the next step already: those of this one are in `values` only.
+        self.groups = [] if optimizer._scheduled is not None else list(map(dict, optimizer.param_groups))
         self.moving = any(options.moving for options in found.options)
         lists = [group["params"] for group in optimizer.param_groups]
         self.lengths, self.params = list(map(len, lists)), list(chain.from_iterable(lists))
@@ -171,6 +172,8 @@ def ended(optimizer: Optimizer, outcome: Outcome) -> bool:
     if outcome is Outcome.SKIPPED:
         optimizer.skipped_steps += 1
         optimizer._repeater = None  # its scalars are those of a step later
+    elif outcome is not Outcome.CHANGED and optimizer._scheduled is not None:
+        optimizer._scheduled.advance()
     return outcome is not Outcome.CHANGED
 
 

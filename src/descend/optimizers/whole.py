@@ -94,6 +94,8 @@ class WholeTensorOptimizer(Optimizer):
                 return
             found.run()
             commit(self, found.new_state)
+            if self._scheduled is not None:
+                self._scheduled.advance()
 
     def _resolved(self, groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Every group's options as plain numbers, checked if they have changed; equal options are one object."""
