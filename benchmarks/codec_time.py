@@ -2,7 +2,7 @@
 
 Kernels are written here in the manner of descend/engines/source.py, from the intrinsics of descend/engines/codecs.py,
 and run next to torch's fused float32 AdamW in the same rounds, on arrays of the size of GPT-2 small (124,439,808
-elements: memory is the limit) and, codec by codec, on 2,048 elements that stay in the first-level cache (arithmetic is).
+elements: memory is the limit) and on 2,048 elements that stay in the first-level cache (arithmetic is).
 
     python benchmarks/codec_time.py --threads 1,2 --seconds 8
 
@@ -19,114 +19,151 @@ from typing import Any
 import torch
 from measure import interleave, machine, machine_line, markdown_table
 
-from descend.engines import build, codecs, intrinsics
-from descend.storage import blocks
+from descend.engines import build, codecs, codecs_rounding, intrinsics
+from descend.storage import blocks, rounding
 from descend.storage.formats import Format, format_of
 
 GPT2 = 124_439_808
 SMALL = 2048
 AHEAD = 1024  # elements: int8 state leaves more time between lines of p and g than the engine's 512 suits
 
-UPDATE = """_p = keep * _p
-                _m = _m + w1 * (_g - _m)
-                _v = beta2 * _v + w2 * _g * _g
-                _p = _p - step_size * _m / (sqrt(_v) + eps)"""
+UPDATE = [
+    "_p = keep * _p",
+    "_m = _m + w1 * (_g - _m)",
+    "_v = beta2 * _v + w2 * _g * _g",
+    "_p = _p - step_size * _m / (sqrt(_v) + eps)",
+]
 ROW = {"keep": 1 - 1e-5, "step_size": 1e-3, "w1": 0.1, "beta2": 0.999, "w2": 0.001, "eps": 1e-8}
 
-# What kind of codec keeps first and second moment.
-STATES: dict[str, tuple[str, str]] = {
-    "float32": ("float32", "float32"),
-    "bfloat16": ("bfloat16", "bfloat16"),
-    "float16": ("float16", "float16_positive"),
-    "int8": ("int8", "int8log"),
-    "int8, v to nearest": ("int8", "int8log_nearest"),
+# What is measured: how the parameter is kept (gradients are float32 or, beside bfloat16 parameters, bfloat16), and the
+# two moments. In "split" and "kahan" parameters a second array of 16 bits an element goes with the bfloat16 one.
+STATES: dict[str, tuple[str, str, str]] = {
+    "float32": ("float32", "float32", "float32"),
+    "bfloat16": ("float32", "bfloat16", "bfloat16"),
+    "float16": ("float32", "float16", "float16_positive"),
+    "int8": ("float32", "int8", "int8log"),
+    "int8, v to nearest": ("float32", "int8", "int8log_nearest"),
+    "bfloat16 p, split, int8": ("split", "int8", "int8log"),
+    "bfloat16 p, kahan, int8": ("kahan", "int8", "int8log"),
+    "bfloat16 p, stochastic, int8": ("stochastic", "int8", "int8log"),
 }
-MEMORY = ("p", "m", "v", "new_m", "new_v", "old_m", "old_v", "words_m", "words_v")
+# What lies apart in memory; a gradient may be its own parameter.
+MEMORY = ("p", "g", "rest", "m", "v", "new_m", "new_v", "old_m", "old_v")
+COLUMNS = ("p", "g", "m", "v", "words_m", "words_v", "row", "rest")
+KEYS = len(ROW)  # words of the row that hold the keys of the random bits
+
+
+def _apart(name: str) -> codecs.Apart:
+    same = {"p": ("p", "g"), "g": ("p", "g")}.get(name, (name,))
+    return name, tuple(other for other in MEMORY if other not in same)
 
 
 def _format(kind: str, signed: bool) -> Format:
-    return format_of(kind.split("log")[0].split("_")[0], signed)
+    return format_of("int8" if kind.startswith("int8") else kind.removesuffix("_positive"), signed)
 
 
-def adamw_source(m: str, v: str, prefetch_state: bool = True) -> str:
-    """An AdamW kernel over whole blocks; block codecs encode block k while block k + 1 is being updated."""
-    lines = ["def kernel(job, start, stop):"]
-    columns = ("p", "g", "m", "v", "words_m", "words_v", "row")
-    lines += [f"    base_{name} = get(job, {i})" for i, name in enumerate(columns)]
-    lines += [f"    {name} = scalar(base_row, {i})" for i, name in enumerate(ROW)]
-    coded = [(name, kind) for name, kind in (("m", m), ("v", v)) if kind in codecs.KINDS]
-    size = {"m": _format(m, True).codes.itemsize, "v": _format(v, False).codes.itemsize, "p": 4, "g": 4}
-    for x, _ in coded:
-        lines += [f"    scratch_{x} = scratch()", f"    codes_{x} = base_{x}", f"    factor_{x} = zero()"]
-        lines += [f"    offset_{x} = nothing()", f"    first_{x}_ = first_{x}(base_words_{x}, 0)"]
-        lines += [f"    old_{x} = scratch_{x}"]
-    lines += ["    key = nothing()", "    for block in range(start, stop, 128):", "        b = block >> 7"]
-    lines += [f"        if block + {AHEAD} < stop:"]
-    for x in ("p", "g", "m", "v") if prefetch_state else ("p", "g"):
-        lines += [f"            for line in range(0, {128 * size[x]}, 64):"]
-        lines += [f"                prefetch(base_{x} + {size[x]} * (block + {AHEAD}) + line)"]
-    lines += [f"        at_{x} = base_{x} + {size[x]} * block" for x in size]
-    for x, _ in coded:
-        lines += [f"        first_{x}_ = first_{x}(base_words_{x}, b)"]
-        lines += [f"        second_{x}_ = second_{x}(base_words_{x}, b)"]
-        lines += [f"        top_{x}_ = nothing()", f"        low_{x}_ = everything()"]
-        lines += [f"        new_{x} = scratch_{x} + 512 * (b & 1)"]
-    load = {x: f"decode_{x}(at_{x}, i, first_{x}_, second_{x}_)" for x, _ in coded}
-    lines += ["        for i in range(128):", "                _p = load_p(at_p, i)", "                _g = load_g(at_g, i)"]
-    lines += [f"                _{x} = {load.get(x, f'load_{x}(at_{x}, i)')}" for x in ("m", "v")]
-    lines += [f"                {UPDATE}", "                store_p(at_p, i, _p)"]
+def _update(param: str, coded: list[str]) -> list[str]:
+    """The loop over the elements of a block: load, AdamW, store to memory or, with the reductions, to scratch."""
+    pair = param in ("split", "kahan")
+    body = ["_p = pair_load(at_p, at_rest, i)" if pair else "_p = load_p(at_p, i)", "_g = load_g(at_g, i)"]
     for x in ("m", "v"):
-        if x in load:
-            lines += [f"                store_new_{x}(new_{x}, i, _{x})"]
-            lines += [f"                top_{x}_ = top_{x}(top_{x}_, _{x})"]
-            lines += [f"                low_{x}_ = low_{x}(low_{x}_, _{x})"]
+        body += [
+            f"_{x} = decode_{x}(at_{x}, i, first_{x}_, second_{x}_)" if x in coded else f"_{x} = load_{x}(at_{x}, i)"
+        ]
+    body += UPDATE
+    if param == "stochastic":
+        body += ["store_p(at_p, i, _p, random_bits(block + i, key_1, key_2))"]
+    else:
+        body += ["pair_store(at_p, at_rest, i, _p)" if pair else "store_p(at_p, i, _p)"]
+    for x in ("m", "v"):
+        if x in coded:
+            body += [f"store_new_{x}(new_{x}, i, _{x})", f"top_{x}_ = top_{x}(top_{x}_, _{x})"]
+            body += [f"low_{x}_ = low_{x}(low_{x}_, _{x})"]
         else:
-            lines += [f"                store_{x}(at_{x}, i, _{x})"]
+            body += [f"store_{x}(at_{x}, i, _{x})"]
+    return ["for i in range(128):"] + [f"    {line}" for line in body]
 
-    def encode(indent: str) -> list[str]:
-        call = "encode_{0}(codes_{0}, i, load_old_{0}(old_{0}, i), factor_{0}, offset_{0}, key)"
-        return [f"{indent}for i in range(128):"] + [f"{indent}        {call.format(x)}" for x, _ in coded]
 
+def _encode(coded: list[str]) -> list[str]:
+    call = "encode_{0}(codes_{0}, i, load_old_{0}(old_{0}, i), factor_{0}, offset_{0}, key)"
+    return ["for i in range(128):"] + [f"    {call.format(x)}" for x in coded]
+
+
+def adamw_source(param: str, m: str, v: str) -> str:
+    """An AdamW kernel over whole blocks; block codecs encode block k while block k + 1 is being updated."""
+    coded = [x for x, kind in (("m", m), ("v", v)) if kind in codecs.KINDS]
+    wide = 4 if param == "float32" else 2
+    size = {"p": wide, "g": wide, "m": _format(m, True).codes.itemsize, "v": _format(v, False).codes.itemsize}
+    if param in ("split", "kahan"):
+        size["rest"] = 2
+
+    def prefetch(*names: str) -> list[str]:
+        """In two parts, since a processor waits for at most 10 to 16 lines at a time."""
+        found = [f"if block + {AHEAD} < stop:"]
+        for x in names:
+            found += [f"    for line in range(0, {128 * size[x]}, 64):"]
+            found += [f"        prefetch(base_{x} + {size[x]} * (block + {AHEAD}) + line)"]
+        return found
+
+    start = ["wide()"] if coded else []
+    start += [f"base_{name} = get(job, {i})" for i, name in enumerate(COLUMNS)]
+    start += [f"{name} = scalar(base_row, {i})" for i, name in enumerate(ROW)]
+    start += [f"key_1, key_2 = load_key(base_row, {KEYS}), load_key(base_row, {KEYS + 1})", "key = nothing()"]
+    for x in coded:
+        start += [f"scratch_{x} = scratch()", f"codes_{x}, old_{x} = base_{x}, scratch_{x}"]
+        start += [f"factor_{x}, offset_{x} = zero(), nothing()"]
+    block = ["b = block >> 7", *prefetch(*[x for x in ("p", "rest", "m") if x in size])]
+    block += [f"at_{x} = base_{x} + {size[x]} * block" for x in size]
+    for x in coded:
+        block += [f"first_{x}_, second_{x}_ = first_{x}(base_words_{x}, b), second_{x}(base_words_{x}, b)"]
+        block += [f"top_{x}_, low_{x}_ = nothing(), everything()", f"new_{x} = scratch_{x} + 512 * (b & 1)"]
+    block += _update(param, coded) + prefetch("g", "v")
     if coded:
-        lines += ["        if block > start:", *encode("            ")]
-        for x, _ in coded:
-            lines += [f"        if special_{x}(top_{x}_):", "            for i in range(128):"]
-            lines += [f"                store_new_{x}(new_{x}, i, replace_{x}(load_new_{x}(new_{x}, i), top_{x}_))"]
-            lines += [f"        close_{x}(base_words_{x}, b, top_{x}_, low_{x}_)"]
-            lines += [f"        factor_{x}, offset_{x} = factor_of_{x}(top_{x}_, low_{x}_), offset_of_{x}(top_{x}_, low_{x}_)"]
-            lines += [f"        codes_{x}, old_{x} = at_{x}, new_{x}"]
-        lines += ["        key = as_key(b)", *encode("    ")]
-    return "\n".join(lines) + "\n"
+        block += ["if block > start:"] + [f"    {line}" for line in _encode(coded)]
+    for x in coded:
+        block += [f"if special_{x}(top_{x}_):", "    for i in range(128):"]
+        block += [f"        store_new_{x}(new_{x}, i, replace_{x}(load_new_{x}(new_{x}, i), top_{x}_))"]
+        block += [
+            f"close_{x}(base_words_{x}, b, top_{x}_, low_{x}_)",
+            f"factor_{x} = factor_of_{x}(top_{x}_, low_{x}_)",
+        ]
+        block += [f"offset_{x} = offset_of_{x}(top_{x}_, low_{x}_)", f"codes_{x}, old_{x} = at_{x}, new_{x}"]
+    if coded:
+        block += ["key = dither_key(random_bits(b, key_1, key_2))"]
+    lines = [*start, "for block in range(start, stop, 128):", *[f"    {line}" for line in block]]
+    if coded:
+        lines += ["if stop > start:"] + [f"    {line}" for line in _encode(coded)]
+    return "\n".join(["def kernel(job, start, stop):", *[f"    {line}" for line in lines]]) + "\n"
 
 
-def _names(m: str, v: str) -> dict[str, Any]:
-    float32 = intrinsics.make_load("float32", "float32")
-    del float32
+def _names(param: str, m: str, v: str) -> dict[str, Any]:
     names: dict[str, Any] = {
-        "get": intrinsics.get,
         "scalar": intrinsics.make_load("float64", "float32"),
-        "scratch": intrinsics.scratch,
-        "prefetch": intrinsics.prefetch,
-        "nothing": codecs.nothing,
-        "everything": codecs.everything,
         "zero": codecs._make(codecs._f32, [], lambda b: codecs._f(0.0)),
-        "as_key": codecs._make(codecs._i32, [codecs._i64], lambda b, x: b.trunc(x, codecs._I32)),
+        **{name: getattr(intrinsics, name) for name in ("get", "scratch", "prefetch")},
+        **{name: getattr(codecs, name) for name in ("nothing", "everything", "wide")},
+        **{name: getattr(codecs_rounding, name) for name in ("load_key", "random_bits", "dither_key")},
         **intrinsics.VOCABULARY,
     }
     for x, kind in (("m", m), ("v", v)):
         if kind in codecs.KINDS:
-            codec = codecs.make_codec(kind, "float32", (x, MEMORY))
+            codec = codecs.make_codec(kind, "float32", _apart(x))
             names |= {f"{k}_of_{x}" if k in ("factor", "offset") else f"{k}_{x}": f for k, f in codec.items()}
-    for x in ("p", "g", "m", "v", "new_m", "new_v", "old_m", "old_v"):
-        kind = {"m": m, "v": v}.get(x, "float32")
+    wide = "float32" if param == "float32" else "bfloat16"
+    for x, kind in {"p": wide, "g": wide, "m": m, "v": v}.items():
         if kind not in codecs.KINDS:
-            apart = None if x == "g" else (x, MEMORY)
-            names[f"load_{x}"] = intrinsics.make_load(kind, "float32", apart) if 0 else _load(kind, apart)
-            names[f"store_{x}"] = _store(kind, apart)
+            names |= {f"load_{x}": _load(kind, _apart(x)), f"store_{x}": _store(kind, _apart(x))}
+    for x in ("new_m", "new_v", "old_m", "old_v"):
+        names |= {f"load_{x}": _load("float32", _apart(x)), f"store_{x}": _store("float32", _apart(x))}
+    if param in ("split", "kahan"):
+        make = codecs_rounding.make_split if param == "split" else codecs_rounding.make_kahan
+        names["pair_load"], names["pair_store"] = make(_apart("p"), _apart("rest"))
+    if param == "stochastic":
+        names["store_p"] = codecs_rounding.make_stochastic_store("bfloat16", "float32", _apart("p"))
     return names
 
 
-def _load(kind: str, apart: Any) -> Any:
+def _load(kind: str, apart: codecs.Apart) -> Any:
     place, size, widen, _ = intrinsics._STORED[kind]
     codecs._BYTES.setdefault(place, size)
     return codecs._make(
@@ -134,7 +171,7 @@ def _load(kind: str, apart: Any) -> Any:
     )
 
 
-def _store(kind: str, apart: Any) -> Any:
+def _store(kind: str, apart: codecs.Apart) -> Any:
     narrow = intrinsics._STORED[kind][3]
     return codecs._make(
         codecs._void,
@@ -156,16 +193,24 @@ class Step:
     """Parameters, gradient and state of one kernel, and a call that runs one step."""
 
     def __init__(self, state: str, p: torch.Tensor, g: torch.Tensor, threads: int) -> None:
-        m, v = STATES[state]
-        self.kernel, self.size, self.threads = compiled(adamw_source(m, v), _names(m, v)), p.numel(), threads
-        self.state = [_format(m, True).zeros(self.size), _format(v, False).zeros(self.size)]
-        self.row = torch.tensor(list(ROW.values()), dtype=torch.float64)
-        empty = torch.zeros(1)
-        codes, words = zip(*self.state, strict=True)
-        self.tensors = [p, g, *codes, *(empty if w is None else w for w in words), self.row]
+        kinds, self.size, self.threads = STATES[state], p.numel(), threads
+        self.kernel = compiled(adamw_source(*kinds), _names(*kinds))
+        if kinds[0] != "float32":
+            p, g = p.to(torch.bfloat16), g.to(torch.bfloat16)
+        rest = torch.zeros(self.size if kinds[0] in ("split", "kahan") else 0, dtype=torch.int16)
+        codes, words = zip(
+            _format(kinds[1], True).zeros(p.numel()), _format(kinds[2], False).zeros(p.numel()), strict=True
+        )
+        row = torch.tensor([*ROW.values(), *rounding.keys(0, 1)], dtype=torch.float64)
+        empty = torch.zeros(0)
+        self.tensors = [p, g, *codes, *(empty if w is None else w for w in words), row, rest]
         self.job = torch.tensor([t.data_ptr() for t in self.tensors])
+        written = [t.nbytes for t in (p, *codes, *(w for w in words if w is not None), rest)]
+        self.state_bytes = (sum(written) - p.nbytes) / self.size
+        self.traffic = (2 * sum(written) + g.nbytes) / self.size
 
     def __call__(self) -> None:
+        """Runs one step."""
         job, n = self.job.data_ptr(), self.threads
         cuts = [self.size * k // n // blocks.BLOCK * blocks.BLOCK for k in range(n)] + [self.size]
         workers = [threading.Thread(target=self.kernel, args=(job, *cuts[k : k + 2])) for k in range(1, n)]
@@ -196,6 +241,10 @@ def main() -> None:
     """Measures and prints a table."""
     parser = argparse.ArgumentParser(description="Time of low-precision AdamW kernels per 16 elements.")
     parser.add_argument("--threads", default="1,2", help="comma-separated numbers of threads (default: 1,2)")
+    states = "; ".join(STATES)
+    parser.add_argument(
+        "--states", type=lambda text: text.split(";"), default=list(STATES), help=f"separated by semicolons: {states}"
+    )
     parser.add_argument("--elements", type=int, default=GPT2, help="elements, a multiple of 128")
     parser.add_argument("--seconds", type=float, default=8.0, help="time per number of threads (default: 8)")
     arguments = parser.parse_args()
@@ -203,27 +252,22 @@ def main() -> None:
     p, g = torch.randn(size), torch.randn(size).mul_(1e-2)
     theirs = p.clone().requires_grad_()
     theirs.grad = g
-    ours = p
     rows = []
+    small = {name: in_cache(Step(name, p[:SMALL].clone(), g[:SMALL], 1)) for name in arguments.states}
     for threads in map(int, arguments.threads.split(",")):
         torch.set_num_threads(threads)
-        steps: dict[str, Callable[[], object]] = {
-            "torch fused": torch.optim.AdamW([theirs], fused=True, weight_decay=1e-2).step
-        }
-        steps |= {name: Step(name, ours, g, threads) for name in STATES}
-        timings = interleave(steps, rounds=100, max_seconds=arguments.seconds)
-        fused = timings["torch fused"].median
+        ours = {name: Step(name, p, g, threads) for name in arguments.states}
+        fused = torch.optim.AdamW([theirs], fused=True, weight_decay=1e-2).step
+        timings = interleave({"torch fused": fused, **ours}, rounds=100, max_seconds=arguments.seconds)
+        theirs_median = timings["torch fused"].median
         for name, timing in timings.items():
-            per16 = timing.median * threads / size * 16e9
-            small = f"{in_cache(Step(name, p[:SMALL], g[:SMALL], 1)):.1f}" if name in STATES else "-"
-            bits = "-"
-            if name in STATES:
-                kinds = zip(STATES[name], (True, False), strict=True)
-                bits = f"{sum(_format(kind, signed).nbytes(size) for kind, signed in kinds) / size:.3f}"
-            seconds = f"{timing.median * 1e3:.1f} ms"
-            rows.append([name, str(threads), bits, seconds, f"{per16:.1f}", small, f"{fused / timing.median:.2f}x"])
-        del steps
-    header = ["state", "threads", "bytes of state", "step", "ns per 16", "in cache", "vs torch fused"]
+            step = ours.get(name)
+            cells = [f"{step.state_bytes:.2f}", f"{step.traffic:.2f}"] if step else ["8.00", "28.00"]
+            cells += [f"{timing.median * 1e3:.1f} ms", f"{timing.median * threads / size * 16e9:.1f}"]
+            cells += [f"{small[name]:.1f}" if step else "-", f"{theirs_median / timing.median:.2f}x"]
+            rows.append([name, str(threads), *cells])
+        del ours, fused
+    header = ["state", "threads", "state bytes", "traffic", "step", "ns per 16", "in cache", "vs torch fused"]
     print(markdown_table(header, rows) + f"\n\n{machine_line(machine())}")
 
 

@@ -31,9 +31,10 @@ ARROWS = {
     "schedules": May(set(), {"matplotlib"}),
     "storage": May(set(), {"torch"}),
     "engines": May({"rules", "storage"}, {"torch", "numpy", "numba", "llvmlite", "triton"}),
-    "optimizers": May({"rules", "engines", "storage", "schedules"}, {"torch", "typing_extensions"}),
+    "optimizers": May({"rules", "engines", "storage", "schedules"}, {"torch", "numpy", "typing_extensions"}),
     "lr_scheduler": May({"schedules", "optimizers"}, {"torch"}),
-    "swa_utils": May({"schedules", "optimizers"}, {"torch"}),
+    # An average is updated by a rule in one launch of an engine, as a parameter is; no optimizer stands between.
+    "swa_utils": May({"rules", "engines", "schedules", "optimizers", "lr_scheduler"}, {"torch"}),
     "groups": May(set(), {"torch"}),
     "clipping": May({"engines"}, {"torch"}),
     ROOT: May(

@@ -82,6 +82,12 @@ class Options:
             isinstance(self.l2, Tensor) or self.l2 != 0,
         )
 
+    def fits(self, shape: tuple[Any, ...]) -> bool:
+        """Whether kernels for options of that shape serve these, too: they take a decay of nothing as a number."""
+        *same, keeps, decays = self.shape()
+        *others, may_keep, may_decay = shape
+        return same == others and keeps <= may_keep and decays <= may_decay
+
     def row(self, rule: Rule, number: int, t: int, memory: dict[str, float]) -> Row:
         """The scalars of group `number` at step t."""
         scalars = rule.scalars(t, **self.inputs, **memory)

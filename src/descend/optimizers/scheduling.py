@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from . import common
 from .checks import warn
 from .scheduled import COUNT, Following, Scheduled, counted, found, step_of, values_at
 
@@ -50,8 +51,8 @@ def enlist(optimizer: Optimizer, given: Mapping[str, Any], group: dict[str, Any]
     Raises:
         TypeError, ValueError: a schedule that cannot be, or a bad `schedule_step`.
     """
-    scheduled = optimizer._scheduled
-    schedules = found({name: group[name] for name in optimizer.defaults})
+    scheduled, known = optimizer._scheduled, {*optimizer.defaults, *common.UNUSED}
+    schedules = found({name: value for name, value in group.items() if name in known})
     _only_numbers(optimizer, schedules)
     if scheduled is not None:
         schedules.update({name: s for name, s in scheduled.defaults.items() if name not in given})
@@ -62,13 +63,17 @@ def enlist(optimizer: Optimizer, given: Mapping[str, Any], group: dict[str, Any]
         scheduled = optimizer._scheduled = Scheduled({})
     groups = optimizer.param_groups
     if COUNT not in given:
-        others = [step_of(f.group) for f in scheduled.align(groups)]
-        group[COUNT] = max(others) if others else counted(optimizer.state.values()) or 0
+        group[COUNT] = 0 if optimizer._seen is not None else _steps_so_far(optimizer, scheduled)
     step = step_of(group)
     values = values_at(schedules, step)
     group.update(values)
     group[COUNT] = step
     scheduled.following.append(Following(group, len(groups), schedules, step, values))
+
+
+def _steps_so_far(optimizer: Optimizer, scheduled: Scheduled) -> int:
+    others = [step_of(f.group) for f in scheduled.align(optimizer.param_groups)]
+    return max(others) if others else counted(optimizer.state.values()) or 0
 
 
 def resume(optimizer: Optimizer, saved: list[dict[str, Any]], state: Mapping[Any, Any]) -> None:
@@ -87,7 +92,7 @@ def resume(optimizer: Optimizer, saved: list[dict[str, Any]], state: Mapping[Any
     """
     scheduled = optimizer._scheduled
     following = {f.index: f for f in scheduled.align(optimizer.param_groups)} if scheduled is not None else {}
-    told = [step_of(group) for group in saved if COUNT in group]
+    told = [step_of(group) for group in saved if COUNT in group and following]
     for i, group in enumerate(saved):
         f = following.get(i)
         if f is None:

@@ -40,6 +40,7 @@ class Repeater:
         self.values, self.options = found.values, found.options
         # Schedules have set the options of the next step already: those of this one are in `values` only.
         self.groups = [] if optimizer._scheduled is not None else list(map(dict, optimizer.param_groups))
+        self.shapes = [options.shape() for options in found.options]
         self.moving = any(options.moving for options in found.options)
         lists = [group["params"] for group in optimizer.param_groups]
         self.lengths, self.params = list(map(len, lists)), list(chain.from_iterable(lists))
@@ -92,14 +93,14 @@ class Repeater:
     def _resolve(self, optimizer: Optimizer, values: list[tuple[Any, ...]]) -> bool:
         """Take over changed options; False if they need other kernels, or groups that shared a row differ now."""
         resolver, options = Resolver(optimizer), list(self.options)
-        last: tuple[Any, Any] = (None, None)  # groups next to each other mostly change alike
+        last: tuple[Any, ...] = (None, None, None)  # groups next to each other mostly change alike
         for i, (now, before, group) in enumerate(zip(values, self.values, optimizer.param_groups, strict=True)):
             if self.moving or now != before:
                 old, new = options[i], resolver.options(group, now)
-                if last[0] is not old or last[1] is not new:
-                    if new.shape() != old.shape():
+                if last[0] is not old or last[1] is not new or last[2] != self.shapes[i]:
+                    if not new.fits(self.shapes[i]):
                         return False
-                    last = old, new
+                    last = old, new, self.shapes[i]
                     self.moving |= new.moving
                 options[i] = new
         for row in self.plan.rows:

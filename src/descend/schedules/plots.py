@@ -10,22 +10,24 @@ if TYPE_CHECKING:
     from .base import Schedule
 
 COLOUR = "#0072B2"
-_POINTS = 1000
+_POINTS = 1000  # more steps than this are thinned out
+_FEW = 40  # up to this many steps are shown one by one
 
 
 def draw(schedule: Schedule, steps: float, axes: Axes | None, label: str | None, file: Any) -> Axes:
-    """See `Schedule.plot`.
-
-    Whole steps are drawn as long as there are not too many; more are thinned out, evenly.
-    """
+    """See `Schedule.plot`."""
     if axes is None:
         axes = _new_axes()
-    count = int(min(steps, _POINTS))
-    whole = steps <= _POINTS
-    xs = [float(i) for i in range(count + 1)] if whole and count > 1 else [steps * i / _POINTS for i in range(_POINTS)]
-    colour = None if axes.lines else COLOUR  # None: the next one of the axes
-    axes.plot(xs, [schedule(x) for x in xs], linewidth=1.9, solid_joinstyle="round", label=label, color=colour)
-    axes.set_xlabel("step")
+    first = not axes.has_data()
+    count = max(int(steps), 1) if 2 <= steps <= _POINTS else _POINTS
+    xs = [steps * i / count for i in range(count + 1)] if count == _POINTS else [float(i) for i in range(count + 1)]
+    ys = [schedule(x) for x in xs]
+    (line,) = axes.plot(xs, ys, linewidth=1.9, solid_joinstyle="round", label=label)
+    if count <= _FEW:
+        line.set(marker="o", markersize=4)
+    if first:
+        line.set_color(COLOUR)
+        _style(axes, min(ys), max(ys))
     if label is not None:
         axes.legend(frameon=False)
     if file is not None:
@@ -42,6 +44,17 @@ def _new_axes() -> Any:
             f'drawing a schedule needs matplotlib, which cannot be imported ({error}): pip install "descend[tools]"'
         ) from error
     axes = Figure(figsize=(6.4, 3.2), layout="constrained").add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
     axes.set_ylabel("value")
     return axes
+
+
+def _style(axes: Axes, low: float, high: float) -> None:
+    """Of the first curve: a quiet frame, and the axis from 0 where that does not flatten the curve."""
+    axes.set_xlabel("step")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#888888")
+    axes.grid(color="#e4e4e4", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.margins(x=0.02)
+    if 0 <= low < high / 2 or 0 < low == high:
+        axes.set_ylim(bottom=0)

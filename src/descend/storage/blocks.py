@@ -37,7 +37,7 @@ LARGEST = INFINITY - 1
 
 # The signed grid: 127 squares; 1/16129 in float32 times 16129 is 1, so the largest value comes back exactly.
 SQUARE = 1 / 16129
-# 1/sqrt(y) from the bit pattern (ROOT - bits/2), improved by r (CURVE - y r r): sqrt(y) = y r (CURVE - y r r) * 0.7039...
+# r = 1/sqrt(y) from the bit pattern (ROOT - bits/2), and a Newton step: sqrt(y) = ROOT_SCALE y r (CURVE - y r r).
 ROOT, CURVE, ROOT_SCALE = 0x5F1FFFF9, 2.38924456, 0.703952253
 # y is scaled so that the root's last factor and the 127 are in it already.
 SIGNED_TOP = (127 * ROOT_SCALE) ** 2
@@ -46,6 +46,7 @@ TINY, LIFT = 2.0**-100, 2.0**64
 ROUND = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer, which stands in the lowest bits
 
 STEPS = 254  # of the logarithmic grid: codes 1 to 255
+LARGEST_11_BITS = 0x7F7FE000  # the largest float32 with float16's 11 bits: the next one would be infinite
 NAN_ORIGIN = 0x7FC000  # upper 24 bits of NaN
 
 
@@ -142,13 +143,14 @@ def encode_half(x: Tensor, signed: bool) -> tuple[Tensor, Tensor]:
     """Codes (float16) and scales (float32 powers of two, one a block) of a flat float32 tensor."""
     rows = blocks_of(x)
     top = _largest(rows)
-    # The exponent after rounding to float16's 11 bits, so that the largest value never reaches the next power.
-    field = ((top + 0x1000 >> 23) - 14).clamp(min=1)
     finite = top < INFINITY
-    codes = (rows * _float(254 - field.clamp(max=253) << 23)).to(torch.float16)
+    # The exponent after rounding to float16's 11 bits, so that the largest value never reaches the next power.
+    field = ((top.clamp(max=LARGEST_11_BITS) + 0x1000 >> 23) - 14).clamp(min=1)
+    limit = _float(torch.tensor(LARGEST_11_BITS))
+    codes = (rows.clamp(-limit, limit) * _float(254 - field << 23)).to(torch.float16)
     if not signed:
         codes = torch.where(rows > 0, codes.clamp(min=2.0**-24), codes)
-    scale = torch.where(finite, _float(torch.where(top > 0, field << 23, 0).clamp(max=LARGEST)), torch.nan)
+    scale = torch.where(finite, _float(torch.where(top > 0, field << 23, 0)), torch.nan)
     return torch.where(finite, codes, 0.0).view(-1)[: x.numel()], scale.view(-1)
 
 

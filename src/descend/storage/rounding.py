@@ -22,10 +22,16 @@ _MASK32, _MASK64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 # Multipliers of the hash: C. Wellons' "lowbias32" (2018-2022), the least biased found for shifts 16, 15, 15.
 MULTIPLY_1, MULTIPLY_2 = 0x21F0AAAD, 0x735A2D97
 
-# The dither of a block: 23-bit golden ratio, odd, so that the 128 multiples of it are spread evenly.
-GOLDEN = 5184409
-# Twelve bits below the leading bit of a float in [1, 2), and half of the lowest, which keeps the dither off its ends.
+# Twelve bits below the leading bit of a float in [1, 2), and half of the lowest, which keeps a dither off its ends.
 DITHER_BITS, DITHER_ONE = 0x7FF800, 0x3F800400
+
+
+def spread(i: int) -> int:
+    """What element i of a block of 128 adds (by exclusive or) to the dither of the block.
+
+    The seven highest bits take each value once in a block, and still do after an exclusive or with any number.
+    """
+    return (i * 79 & 127) << 16
 
 
 def _finish(x: int) -> int:
@@ -65,20 +71,25 @@ def random_bits(index: Tensor, key: tuple[int, int]) -> Tensor:
     return x ^ (x >> 15)
 
 
-def block_dither(blocks: int, size: int, key: tuple[int, int], first: int = 0) -> Tensor:
-    """For each element of consecutive blocks a float32 in (1, 2): one hash a block, a golden-ratio sequence inside.
+def dither_key(random: Tensor) -> Tensor:
+    """The dither of a block's first element, as a bit pattern, from the random bits of the block's number."""
+    return random & DITHER_BITS | DITHER_ONE
 
-    Within a block the dither is spread more evenly than chance; for one element it is uniform over steps, which is
-    what unbiased rounding needs.
+
+def block_dither(blocks: int, size: int, key: tuple[int, int], first: int = 0) -> Tensor:
+    """For each element of consecutive blocks a float32 in (1, 2): one hash a block, spread evenly inside.
+
+    For one element it is uniform over steps, which is what unbiased rounding needs. Within a block the numbers are
+    more even than chance would have them.
 
     Args:
         blocks: how many blocks.
-        size: elements in a block.
+        size: elements in a block, at most 128.
         key: from `keys`.
         first: number of the first block in the whole tensor.
     """
-    start = random_bits(torch.arange(first, first + blocks), key)[:, None]
-    x = start + torch.arange(size) * GOLDEN & DITHER_BITS | DITHER_ONE
+    start = dither_key(random_bits(torch.arange(first, first + blocks), key))[:, None]
+    x = start ^ torch.tensor([spread(i) for i in range(size)])
     return x.to(torch.int32).view(torch.float32)
 
 
