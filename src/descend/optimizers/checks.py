@@ -7,6 +7,7 @@ import math
 import sys
 import warnings
 from collections.abc import Iterable, Mapping
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -60,7 +61,8 @@ def _as_float(text: str, name: str, value: Any, tensor: bool) -> float:
     if isinstance(value, (int, float)) or hasattr(value, "__float__"):
         return float(value)
     kinds = "a float or a one-element Tensor" if tensor else "a float"
-    raise TypeError(f"{text}: {value!r} ({name} must be {kinds}, got {type(value).__name__})")
+    hint = ": wrap it in descend.schedules.Function" if isinstance(value, FunctionType) else ""
+    raise TypeError(f"{text}: {value!r} ({name} must be {kinds}, got {type(value).__name__}{hint})")
 
 
 def warn(message: str) -> None:

@@ -79,12 +79,13 @@ class Scheduled:
 
     Attributes:
         defaults: those of groups that do not give an option of their own.
-        following: groups with schedules.
+        following: groups with schedules; groups: how many the optimizer had before the last step.
     """
 
     def __init__(self, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         self.following: list[Following] = []
+        self.groups = 0
 
     def align(self, groups: list[dict[str, Any]]) -> list[Following]:
         """Find the groups again, wherever they stand now; copies that took their place are followed instead."""
@@ -99,12 +100,6 @@ class Scheduled:
                 f.group = groups[f.index]
                 kept.append(f)
                 taken.add(f.index)
-        for i, group in enumerate(groups):
-            if COUNT in group and i not in taken:
-                raise ValueError(
-                    f"parameter group {i} has the key {COUNT!r}, but its schedules are not known: "
-                    "give groups with schedules to add_param_group, and change them in place"
-                )
         self.following = sorted(kept, key=lambda f: f.index)
         return self.following
 
@@ -112,17 +107,25 @@ class Scheduled:
         """Before a step: see that options are as their schedules say.
 
         Raises:
-            ValueError: somebody else set one of them, or a schedule cannot be evaluated.
+            ValueError: somebody else set one of them, a schedule cannot be evaluated, or a group came from elsewhere.
         """
         groups = optimizer.param_groups
-        if not all(f.index < len(groups) and groups[f.index] is f.group for f in self.following):
-            self.align(groups)
+        count = len(groups)
+        if count != self.groups or not all([f.index < count and groups[f.index] is f.group for f in self.following]):
+            known = {f.index for f in self.align(groups)}
+            for i, group in enumerate(groups):
+                if COUNT in group and i not in known:
+                    raise ValueError(
+                        f"parameter group {i} has the key {COUNT!r}, but its schedules are not known: "
+                        "give groups with schedules to add_param_group, and change them in place"
+                    )
+            self.groups = count
         for f in self.following:
-            if f.group[COUNT] != f.step:
+            if f.group.get(COUNT) != f.step:
                 self._move(optimizer, f)
             for name, value in f.values.items():
                 if f.group[name] is not value and not _equal(f.group[name], value):
-                    _refuse(optimizer, f, name)
+                    _refuse(optimizer, f, name, value, f.step)
 
     def _move(self, optimizer: Optimizer, f: Following) -> None:
         """Go to the step that the group says, after a checkpoint for example."""
@@ -130,7 +133,7 @@ class Scheduled:
         values = values_at(f.schedules, step)
         for name, value in values.items():
             if not (_equal(f.group[name], value) or _equal(f.group[name], f.values[name])):
-                _refuse(optimizer, f, name)
+                _refuse(optimizer, f, name, value, step)
         f.group.update(values)
         f.step, f.values = step, values
 
@@ -161,13 +164,13 @@ def _equal(now: Any, value: Any) -> bool:
     return now is value or (isinstance(now, (float, int, tuple)) and bool(now == value))
 
 
-def _refuse(optimizer: Optimizer, f: Following, name: str) -> None:
+def _refuse(optimizer: Optimizer, f: Following, name: str, value: Any, step: int) -> None:
     """Raise because of an option that was set by hand; unless the step only makes state, with a rate of 0."""
     if name == "lr" and only_prepares(optimizer):
         return
     raise ValueError(
         f"parameter group {f.index}: {name} was set to {f.group[name]}, by hand or by an lr_scheduler, but it follows "
-        f"{f.schedules[name]!r}, which is {f.values[name]} at step {f.step}. Give the optimizer a number for what is "
+        f"{f.schedules[name]!r}, which is {value} at step {step}. Give the optimizer a number for what is "
         "set from outside, or put the change into the schedule"
     )
 
@@ -178,9 +181,9 @@ def step_of(group: Mapping[str, Any]) -> int:
     Raises:
         ValueError: it does not say a whole number >= 0.
     """
-    value = group[COUNT]
+    value = group.get(COUNT)
     try:
-        step = operator.index(value)
+        step = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         step = -1
     if step < 0 or isinstance(value, bool):
