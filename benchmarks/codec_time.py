@@ -127,7 +127,7 @@ def _names(m: str, v: str) -> dict[str, Any]:
 
 
 def _load(kind: str, apart: Any) -> Any:
-    place, size, widen, _ = intrinsics._STORED[kind]
+    place, size, widen, _ = intrinsics.STORED[kind]
     codecs._BYTES.setdefault(place, size)
     return codecs._make(
         codecs._f32, [codecs._i64] * 2, lambda b, base, i: widen(b, codecs._read(b, base, i, place, apart))
@@ -135,7 +135,7 @@ def _load(kind: str, apart: Any) -> Any:
 
 
 def _store(kind: str, apart: Any) -> Any:
-    narrow = intrinsics._STORED[kind][3]
+    narrow = intrinsics.STORED[kind][3]
     return codecs._make(
         codecs._void,
         [codecs._i64, codecs._i64, codecs._f32],

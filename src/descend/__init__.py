@@ -17,6 +17,7 @@ from .optimizers import (
     Adamax,
     AdamW,
     Explanation,
+    Memory,
     Muon,
     NAdam,
     Optimizer,
@@ -25,6 +26,7 @@ from .optimizers import (
     Rprop,
     SparseAdam,
     define,
+    memory,
 )
 from .optimizers.swapping import swap_in_optimizer_params_and_state
 from .rules import Buffer, Rule, RuleError
@@ -42,6 +44,7 @@ __all__ = [
     "Adamax",
     "Buffer",
     "Explanation",
+    "Memory",
     "Muon",
     "NAdam",
     "Optimizer",
@@ -54,6 +57,7 @@ __all__ = [
     "clip_grad_norm_",
     "define",
     "groups",
+    "memory",
     "register_optimizer_step_post_hook",
     "register_optimizer_step_pre_hook",
     "schedules",
