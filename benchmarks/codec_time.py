@@ -164,7 +164,7 @@ def _names(param: str, m: str, v: str) -> dict[str, Any]:
 
 
 def _load(kind: str, apart: codecs.Apart) -> Any:
-    place, size, widen, _ = intrinsics._STORED[kind]
+    place, size, widen, _ = intrinsics.STORED[kind]
     codecs._BYTES.setdefault(place, size)
     return codecs._make(
         codecs._f32, [codecs._i64] * 2, lambda b, base, i: widen(b, codecs._read(b, base, i, place, apart))
@@ -172,7 +172,7 @@ def _load(kind: str, apart: codecs.Apart) -> Any:
 
 
 def _store(kind: str, apart: codecs.Apart) -> Any:
-    narrow = intrinsics._STORED[kind][3]
+    narrow = intrinsics.STORED[kind][3]
     return codecs._make(
         codecs._void,
         [codecs._i64, codecs._i64, codecs._f32],

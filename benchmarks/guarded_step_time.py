@@ -1,7 +1,7 @@
 """Time of a step with clipping, with a guard against NaN, and with statistics: descend's options against torch's ways.
 
 torch: `torch.nn.utils.clip_grad_norm_` and then the fused step; a look at every gradient and then the step. descend:
-the options `clip_grad_norm`, `nonfinite` and `stats` of the optimizer itself. Interleaved rounds, medians; a ratio above
+the options `clip_grad_norm`, `nonfinite` and `stats` of the optimizer. Interleaved rounds, medians; a ratio above 1:
 descend is faster. "plain" is descend's own step without any of them.
 
     OMP_NUM_THREADS=2 taskset -c 0,1 python benchmarks/guarded_step_time.py --shapes many,gpt2-small

@@ -320,7 +320,7 @@ def test_looks_like_torch(case: Case) -> None:
     assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in mine[len(wanted) :])
     for name in ("step", "state_dict", "load_state_dict", "add_param_group", "zero_grad"):
         mine, wanted = (list(inspect.signature(getattr(c, name)).parameters) for c in (case.cls, case.torch_cls))
-        assert mine == wanted
+        assert [parameter for parameter in mine if parameter != "format"] == wanted
 
 
 @every_engine

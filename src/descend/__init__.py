@@ -20,6 +20,7 @@ from .optimizers import (
     Adamax,
     AdamW,
     Explanation,
+    Memory,
     Muon,
     NAdam,
     Optimizer,
@@ -28,13 +29,14 @@ from .optimizers import (
     Rprop,
     SparseAdam,
     define,
+    memory,
 )
 from .optimizers.swapping import swap_in_optimizer_params_and_state
 from .rules import Buffer, Rule, RuleError
 
 if TYPE_CHECKING:
-    from .optimizers.lbfgs import LBFGS, LBFGSResult, MinimizeResult, Status, minimize
     from . import lr_scheduler, swa_utils
+    from .optimizers.lbfgs import LBFGS, LBFGSResult, MinimizeResult, Status, minimize
 
 __version__ = "0.1.0"
 
@@ -52,6 +54,7 @@ __all__ = [
     "LBFGS",
     "LBFGSResult",
     "MinimizeResult",
+    "Memory",
     "Muon",
     "NAdam",
     "Optimizer",
@@ -66,6 +69,7 @@ __all__ = [
     "define",
     "groups",
     "lr_scheduler",
+    "memory",
     "minimize",
     "register_optimizer_step_post_hook",
     "register_optimizer_step_pre_hook",

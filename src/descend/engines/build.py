@@ -63,7 +63,11 @@ def _surroundings() -> str:
 
     llvm = _llvm()
     here = Path(__file__).parent
-    files = [(here / name).read_text() for name in ("intrinsics.py", "reductions.py", "layout.py", "build.py")]
+    files = [(here.parent / "storage" / name).read_text() for name in ("blocks.py", "rounding.py")]
+    files += [
+        (here / name).read_text()
+        for name in ("intrinsics.py", "reductions.py", "codecs.py", "rounded.py", "layout.py", "build.py")
+    ]
     parts = [llvmlite.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), *files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

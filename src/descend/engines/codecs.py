@@ -24,7 +24,7 @@ from ..storage import blocks, rounding
 
 _I8, _I16, _I32, _I64 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _FLOAT, _DOUBLE, _HALF = ir.FloatType(), ir.DoubleType(), ir.HalfType()
-_BYTES: dict[Any, int] = {_I8: 1, _I16: 2, _HALF: 2, _I32: 4, _FLOAT: 4}
+_BYTES: dict[Any, int] = {_I8: 1, _I16: 2, _HALF: 2, _I32: 4, _FLOAT: 4, _DOUBLE: 8}
 _COMPUTED = {"float32": (_FLOAT, types.float32), "float64": (_DOUBLE, types.float64)}
 _f32, _i32, _i64, _void = types.float32, types.int32, types.int64, types.void
 

@@ -52,7 +52,7 @@ def _same_layout(a: Tensor, b: Tensor) -> bool:
     )
 
 
-def _plain(tensor: Tensor, what: str) -> str:
+def _plain(tensor: Tensor, what: str, dtypes: Sequence[torch.dtype] = NATIVE) -> str:
     """Why native code cannot read this tensor; empty if it can."""
     if not is_exact(tensor):
         return f"{what} is a {type(tensor).__name__}"
@@ -60,7 +60,7 @@ def _plain(tensor: Tensor, what: str) -> str:
         return f"{what} is on {tensor.device}"
     if tensor.layout != torch.strided:
         return f"{what} is {str(tensor.layout).removeprefix('torch.')}"
-    if real_dtype(tensor.dtype) not in NATIVE:
+    if real_dtype(tensor.dtype) not in dtypes:
         return f"{what} is {str(tensor.dtype).removeprefix('torch.')}"
     if tensor.is_conj() or tensor.is_neg():
         return f"{what} is a lazily conjugated or negated view"
@@ -82,15 +82,20 @@ def refusal(job: Job) -> str:
         return "gradient is laid out differently from the parameter"
     if job.grad.is_complex() != job.param.is_complex():
         return "gradient and parameter are not both complex"
-    for buffer in job.buffers:
+    for buffer in (*job.buffers, job.rest):
         if buffer is not None:
-            reason = _plain(buffer, "state")
+            reason = _plain(buffer, "state", (*NATIVE, torch.int8, torch.uint8, torch.int16))
             if reason:
                 return reason
             if not _same_layout(job.param, buffer) or buffer.is_complex() != job.param.is_complex():
                 return "state is laid out differently from the parameter"
             if buffer.requires_grad:
                 return "state requires a gradient"
+    for words in job.words:
+        if words is not None:
+            reason = _plain(words, "state", (torch.float32, torch.int16))
+            if reason or not words.is_contiguous():
+                return reason or "state is not contiguous"
     for number in job.numbers:
         if _plain(number, "step") or number.numel() != 1 or number.requires_grad:
             return "step is not a plain number in memory"
@@ -120,8 +125,8 @@ def _in_memory(tensor: Tensor | None) -> bool:
 
 def written(jobs: Sequence[Job]) -> list[tuple[int, int, int]]:
     """(first address, end, index of the job) of everything that jobs write to, in the order of memory."""
-    tensors = ((t, i) for i, job in enumerate(jobs) for t in (job.param, *job.buffers, *job.numbers))
-    return sorted((*_span(t), i) for t, i in tensors if t is not None and _in_memory(t))
+    tensors = (((job.param, *job.buffers, *job.numbers, *job.words, job.rest), i) for i, job in enumerate(jobs))
+    return sorted((*_span(t), i) for group, i in tensors for t in group if t is not None and _in_memory(t))
 
 
 def shared_memory(jobs: Sequence[Job], spans: Sequence[tuple[int, int, int]]) -> set[int]:
@@ -159,9 +164,11 @@ def name_of(dtype: torch.dtype) -> str:
 
 def variant_key(rule: Rule, job: Job) -> tuple[Any, ...]:
     """Jobs with equal keys share a launch."""
-    dtypes = tuple(None if t is None else name_of(t.dtype) for t in (job.param, job.grad, *job.buffers))
+    dtypes = [None if t is None else name_of(t.dtype) for t in (job.param, job.grad, *job.buffers)]
+    if job.kinds:
+        dtypes = [job.kinds[0], dtypes[1], *job.kinds[1:]]
     absent = tuple(job.row.scalars[name] is None for name in rule.scalar_names)
-    return dtypes, absent, job.numbers[0].dtype if job.numbers else None
+    return tuple(dtypes), absent, job.numbers[0].dtype if job.numbers else None
 
 
 def variant_of(rule: Rule, jobs: Sequence[Job], guard: Guard = NO_GUARD) -> Variant:

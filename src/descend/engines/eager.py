@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..rules import Rule
 from ..storage import compute_dtype, load, store
+from ..storage.kept import is_dithered, load_kept, store_kept
 from . import measures
 from .job import Job, Row
 
@@ -72,6 +73,17 @@ def is_exact(tensor: Tensor) -> bool:
     return type(tensor) is Tensor or type(tensor) is torch.nn.Parameter
 
 
+def _values(job: Job) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+    """Parameter and buffers as they are to be computed with, whatever they are kept as."""
+    if not job.kinds:
+        return job.param, job.buffers
+    words = job.words or (None,) * len(job.buffers)
+    kept = zip(job.kinds[1:], job.buffers, words, strict=True)
+    buffers = tuple([b if b is None or k is None or w is None else load_kept(k, b, w) for k, b, w in kept])
+    assert job.kinds[0] is not None
+    return job.param if job.rest is None else load_kept(job.kinds[0], job.param, None, job.rest), buffers
+
+
 def compute(
     rule: Rule, row: Row, param: Tensor, grad: Tensor, buffers: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
@@ -108,9 +120,16 @@ def _is(scalar: Any, value: float) -> bool:
 
 
 def _write(rule: Rule, job: Job, new: Sequence[Tensor | None]) -> None:
-    for target, value in zip((job.param, *job.buffers), new, strict=True):
+    names = ("p", "g", *rule.buffers)
+    for i, (target, value) in enumerate(zip((job.param, *job.buffers), new, strict=True)):
         if target is not None and value is not None:
-            store(target, value)
+            kind = job.kinds[i] if job.kinds else None
+            words, rest = (job.words[i - 1] if i and job.words else None), (None if i else job.rest)
+            if kind is None or (words is None and rest is None and not is_dithered(kind)):
+                store(target, value)
+            else:
+                stream = 0 if i == 0 else names.index(list(rule.buffers)[i - 1])
+                store_kept(kind, target, words, value, job.row.keys(stream), job.first_block, rest)
     _count(rule, job)
 
 
@@ -122,7 +141,7 @@ def _count(rule: Rule, job: Job) -> None:
 
 def _by_rows(rule: Rule, job: Job) -> bool:
     """Whether the gradient is sparse and what it leaves out stays as it is."""
-    if job.grad.layout == torch.strided:
+    if job.grad.layout == torch.strided or any(w is not None for w in (*job.words, job.rest)):
         return False
     kept = zip(rule.buffers, job.buffers, strict=True)
     return all(buffer is None or name in (rule.sparse or ()) for name, buffer in kept)
@@ -143,6 +162,11 @@ def _update_rows(rule: Rule, job: Job) -> None:
     _count(rule, job)
 
 
+def _new(rule: Rule, job: Job) -> tuple[Tensor | None, ...]:
+    param, buffers = _values(job)
+    return compute(rule, job.row, param, job.grad, buffers)
+
+
 def run(rule: Rule, jobs: Sequence[Job], stats: bool = False) -> list[list[float]]:
     """Update every job's parameter, buffers and step, in order.
 
@@ -157,7 +181,7 @@ def run(rule: Rule, jobs: Sequence[Job], stats: bool = False) -> list[list[float
     foreign = [
         job for job in jobs if not all(is_exact(t) for t in (job.param, job.grad, *job.buffers) if t is not None)
     ]
-    computed = {id(job): compute(rule, job.row, job.param, job.grad, job.buffers) for job in foreign}
+    computed = {id(job): _new(rule, job) for job in foreign}
     statistics = []
     for job in jobs:
         before = job.param.detach().clone() if stats else None
@@ -165,7 +189,7 @@ def run(rule: Rule, jobs: Sequence[Job], stats: bool = False) -> list[list[float
             _update_rows(rule, job)
             new: Tensor | None = job.param
         else:
-            values = computed.get(id(job)) or compute(rule, job.row, job.param, job.grad, job.buffers)
+            values = computed.get(id(job)) or _new(rule, job)
             new = values[0]
             _write(rule, job, values)
         if before is not None and new is not None:

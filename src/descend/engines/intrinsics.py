@@ -39,7 +39,7 @@ def _same(b: Any, value: Any) -> Any:
 
 
 # stored dtype: (type in memory, its bytes, stored -> float, float -> stored)
-_STORED: dict[str, tuple[Any, int, Emit, Emit]] = {
+STORED: dict[str, tuple[Any, int, Emit, Emit]] = {
     "float32": (_FLOAT, 4, _same, _same),
     "float64": (_DOUBLE, 8, _same, _same),
     "bfloat16": (_I16, 2, _bf16_to_float, _float_to_bf16),
@@ -59,7 +59,7 @@ def place(builder: Any, base: Any, index: Any, kind: Any) -> Any:
     return builder.gep(builder.inttoptr(base, kind.as_pointer()), [index])
 
 
-def _convert(builder: Any, value: Any, target: Any) -> Any:
+def convert(builder: Any, value: Any, target: Any) -> Any:
     """Between float and double."""
     if value.type == target:
         return value
@@ -68,14 +68,14 @@ def _convert(builder: Any, value: Any, target: Any) -> Any:
 
 def make_load(stored: str, computed: str) -> Any:
     """load(base, i): element i of the array at address `base`, in the compute dtype."""
-    kind, size, widen, _ = _STORED[stored]
+    kind, size, widen, _ = STORED[stored]
     target, numba_type = _COMPUTED[computed]
 
     @intrinsic
     def load(typing: Any, base: Any, index: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             raw = builder.load(place(builder, args[0], args[1], kind), align=size)
-            return _convert(builder, widen(builder, raw), target)
+            return convert(builder, widen(builder, raw), target)
 
         return numba_type(types.int64, types.int64), emit
 
@@ -84,13 +84,13 @@ def make_load(stored: str, computed: str) -> Any:
 
 def make_store(stored: str, computed: str) -> Any:
     """store(base, i, value): round the value and write it to element i."""
-    kind, size, _, narrow = _STORED[stored]
+    kind, size, _, narrow = STORED[stored]
     _, numba_type = _COMPUTED[computed]
 
     @intrinsic
     def store(typing: Any, base: Any, index: Any, value: Any) -> Any:
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            value = _convert(builder, args[2], _DOUBLE if kind == _DOUBLE else _FLOAT)
+            value = convert(builder, args[2], _DOUBLE if kind == _DOUBLE else _FLOAT)
             builder.store(narrow(builder, value), place(builder, args[0], args[1], kind), align=size)
             return context.get_dummy_value()
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..storage import rounding
+
 
 @dataclass(slots=True)
 class Row:
@@ -16,6 +18,7 @@ class Row:
     `members` are the groups' indices, `memory` is what the rule remembers from the step before, `scalars` are the
     rule's. The others are the prologue that every rule shares: `g <- scale g` (maximize), `g <- clamp(g, -clip, clip)`,
     `g <- factor g` (clipping by the norm), `p <- keep p` (decoupled weight decay), `g <- g + l2 p` (L2 weight decay).
+    `seed` and `draw`, which is another number in every step, are for what is rounded at random.
     """
 
     members: list[int]
@@ -27,6 +30,12 @@ class Row:
     l2: Any = 0.0
     clip: float = math.inf
     factor: float = 1.0
+    seed: int = 0
+    draw: int = 0
+
+    def keys(self, stream: int) -> tuple[int, int]:
+        """What random bits of this step are made from, for the parameter (stream 0) or a buffer."""
+        return rounding.keys(self.seed, self.draw, stream)
 
     def numbers(self, names: tuple[str, ...]) -> tuple[list[float], list[float]]:
         """New values of the numbers kept per parameter, and those before the step.
@@ -42,7 +51,12 @@ class Row:
 
 @dataclass(slots=True)
 class Job:
-    """One parameter to update: its gradient, its buffers (None: absent) and its numbers, in the rule's order."""
+    """One parameter to update: its gradient, its buffers (None: absent) and its numbers, in the rule's order.
+
+    The rest is for low precision: how the parameter and each buffer are kept (`storage.kept`; empty: as their dtypes
+    say), block numbers of buffers that have them, what is kept beside the parameter, and how many blocks of 128
+    elements all parameters before this one have.
+    """
 
     param: Tensor
     grad: Tensor
@@ -50,6 +64,10 @@ class Job:
     numbers: tuple[Tensor, ...]
     row: Row
     name: str
+    kinds: tuple[str | None, ...] = ()
+    words: tuple[Tensor | None, ...] = ()
+    rest: Tensor | None = None
+    first_block: int = 0
 
 
 @dataclass(frozen=True, slots=True)

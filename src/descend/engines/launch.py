@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..rules import Rule
+from . import coded
 from . import layout as word
 from .cpu import variant_key, variant_of
 from .job import NO_GUARD, Guard, Job
@@ -61,7 +62,11 @@ class Launch:
         self._names = self.variant.scalars
         self._absent = [name for name in rule.scalar_names if name not in self._names]
         self._numbers = rule.numbers
-        self._row = struct.Struct(f"={word.SCALARS + len(self._names) + 2 * len(self._numbers)}d")
+        random = coded.streams(self.variant)
+        self._streams = [("p", "g", *rule.buffers).index(name) for name in random]
+        self.draws = bool(random)  # whether something is rounded at random
+        kept = len(self._names) + 2 * len(self._numbers) + 2 * len(self._streams)
+        self._row = struct.Struct(f"={word.SCALARS + kept}d")
         self._memory = bytearray(self._row.size * len(rows))
         self._tables(jobs, idle, spans, number_dtype == torch.float64)
         self._locked, self._released, self._worker = entry_points()
@@ -91,8 +96,11 @@ class Launch:
         n = len(jobs)
         tensors = [[job.param for job in jobs], []]
         tensors += [list(b) for b in zip(*(job.buffers for job in jobs), strict=True) if b[0] is not None]
+        tensors += [[job.rest for job in jobs if job.rest is not None]] * (jobs[0].rest is not None)
+        present = [k for k, words in enumerate(jobs[0].words) if words is not None]
+        words = [job.words[k] for k in present for job in jobs]
         numbers = [job.numbers[k] for k in range(len(self._numbers)) for job in jobs]
-        self.params, self._alive = tensors[0], [tensors, numbers, list(idle)]
+        self.params, self._alive = tensors[0], [tensors, numbers, words, list(idle)]
         sizes = [p.numel() * (2 if p.is_complex() else 1) for p in self.params]
         starts = [0]
         for size in sizes:
@@ -121,6 +129,9 @@ class Launch:
         header[word.NUMBERS], header[word.NUMBERS_AT] = len(self._numbers), word.SCALARS + len(self._names)
         header[word.NUMBER_OBJECTS] = column([id(number) for number in numbers])
         header[word.NUMBER_DATA], header[word.NUMBER_DOUBLE] = column([0] * len(numbers)), double
+        header[word.WORDS_KEPT], header[word.WORD_OBJECTS] = len(present), column([id(t) for t in words])
+        header[word.WORD_KEYS], header[word.WORD_DATA] = column([0] * len(words)), column([0] * len(words))
+        header[word.FIRST_BLOCK] = column([job.first_block for job in jobs])
         header[word.IDLE], header[word.IDLE_OBJECTS] = len(idle), column([id(p) for p in idle])
         self._kernel = header[word.KERNEL] = kernel(self.variant)
         header[word.IMPL_AT], header[word.KEYS_AT] = native().impl_at, native().keys_at
@@ -152,9 +163,10 @@ class Launch:
                     return False
             new, before = row.numbers(self._numbers)
             values = [scalars[name] for name in names]
+            keys = [key for stream in self._streams for key in row.keys(stream)]
             try:
                 scale = row.scale if clips else row.scale * row.factor
-                pack_into(memory, offset, scale, row.keep, row.l2, row.clip, row.factor, *values, *new, *before)
+                pack_into(memory, offset, scale, row.keep, row.l2, row.clip, row.factor, *values, *new, *before, *keys)
             except struct.error:  # a scalar has become None
                 return False
             offset += self._row.size

@@ -38,9 +38,14 @@
     SCRATCH,  # address of 8 words for return values
     FAILED,  # written: the entry at which a check failed
     NORMS,  # column: addresses of each entry's sums of squared gradients, a float64 for each CHUNK
+    WORDS_KEPT,  # number of state tensors that keep numbers for blocks beside their codes
+    WORD_OBJECTS,  # WORDS_KEPT columns of their Python objects
+    WORD_KEYS,  # WORDS_KEPT columns of their dispatch keys
+    WORD_DATA,  # WORDS_KEPT columns of their addresses
+    FIRST_BLOCK,  # column: blocks of all parameters before the entry's
     STATS,  # column: addresses of each entry's statistics, len(STATISTICS) float64 for each CHUNK
     WORDS,
-) = range(36)
+) = range(41)
 
 # MODE: check that everything is as it was; run the kernel; count the step and tell autograd what was written.
 CHECK, RUN, FINISH = 1, 2, 4

@@ -51,6 +51,10 @@ from .layout import (
     THREADS,
     TOTAL,
     UNDEFINED,
+    WORD_DATA,
+    WORD_KEYS,
+    WORD_OBJECTS,
+    WORDS_KEPT,
     WRITTEN,
     WRITTEN_FROM,
     WRITTEN_TO,
@@ -144,6 +148,17 @@ def same_number(job, place, i, k, record):
 
 
 @helper
+def same_words(job, place, record):
+    """Are a coded buffer's block numbers where they were? The shell sees to it that the object is the same."""
+    tensor, answer = at(job, WORD_OBJECTS, place) + get(job, IMPL_AT), get(job, SCRATCH)
+    if not agree(get(job, WORD_KEYS), place, get(get(tensor, 0) + get(job, KEYS_AT), 0), record):
+        return False
+    if ask_data(tensor, answer):
+        return False
+    return agree(get(job, WORD_DATA), place, get(answer, 0), record)
+
+
+@helper
 def same_entry(job, i, record):
     """Check one parameter with its gradient, buffers and step."""
     n, impl_at = get(job, ENTRIES), get(job, IMPL_AT)
@@ -152,6 +167,9 @@ def same_entry(job, i, record):
         return False
     for column in range(2, get(job, COLUMNS)):
         if not same_tensor(job, at(job, OBJECTS, column * n + i) + impl_at, column, i, record):
+            return False
+    for k in range(get(job, WORDS_KEPT)):
+        if not same_words(job, k * n + i, record):
             return False
     for k in range(get(job, NUMBERS)):
         if not same_number(job, k * n + i, i, k, record):
@@ -197,6 +215,8 @@ def finish(job):
     for place in range(get(job, COLUMNS) * n):
         if place < n or place >= 2 * n:  # all but the gradients
             bump_version(at(job, OBJECTS, place) + impl_at)
+    for place in range(get(job, WORDS_KEPT) * n):
+        bump_version(at(job, WORD_OBJECTS, place) + impl_at)
     for k in range(get(job, NUMBERS)):
         for i in range(n):
             bump_version(at(job, NUMBER_OBJECTS, k * n + i) + impl_at)

@@ -48,7 +48,8 @@ class Variant:
 
     Attributes:
         rule: the algorithm.
-        dtypes: names of the stored dtypes of parameter, gradient and each buffer; None: the buffer is absent.
+        dtypes: what parameter, gradient and each buffer are kept as, a dtype's name or a kind of coded.py; None: the
+            buffer is absent.
         absent: for each scalar, whether it is None.
         computed: name of the compute dtype.
         scale: a row may scale the gradient (maximize, unscaling, clipping by the norm).
@@ -109,7 +110,8 @@ class Norm:
     clip: bool
 
 
-def _indented(lines: Iterable[str], depth: int) -> str:
+def indented(lines: Iterable[str], depth: int) -> str:
+    """The lines as text, each behind so many spaces."""
     return "".join(" " * depth + line + "\n" for line in lines)
 
 
@@ -131,11 +133,11 @@ def _at_chunk_end(lines: Iterable[str]) -> list[str]:
 # Lines that keep, for every chunk, what `optimizer.stats()` tells.
 _SUMMED, _COUNTED = STATISTICS[:3], STATISTICS[3:]
 _CLEAR = [f"clear(sums_{name})" for name in _SUMMED] + [f"{name} = 0" for name in _COUNTED]
-_STATS_OUTSIDE = [f"{kind}_{name} = scratch()" for name in _SUMMED for kind in ("block", "sums")] + _CLEAR
-_STATS_SETUP = [f"chunk = at(job, STATS, entry) + {8 * len(STATISTICS)} * (begin // {CHUNK})"]
-_STATS_LOADED = ["put_value(block_grad, i - block, _g)", "first_p = _p"]
-_STATS_COMPUTED = ["put_value(block_update, i - block, new_p - first_p)", "put_value(block_param, i - block, new_p)"]
-_STATS_AFTER = [
+STATS_OUTSIDE = [f"{kind}_{name} = scratch()" for name in _SUMMED for kind in ("block", "sums")] + _CLEAR
+STATS_SETUP = [f"chunk = at(job, STATS, entry) + {8 * len(STATISTICS)} * (begin // {CHUNK})"]
+STATS_LOADED = ["put_value(block_grad, i - block, _g)", "first_p = _p"]
+STATS_COMPUTED = ["put_value(block_update, i - block, new_p - first_p)", "put_value(block_param, i - block, new_p)"]
+STATS_AFTER = [
     f"for i in range(count, {BLOCK}):",
     *(f"    put_value(block_{name}, i, nothing)" for name in _SUMMED),
     *(f"add_squares(sums_{name}, block_{name})" for name in _SUMMED),
@@ -174,28 +176,28 @@ def _update_source(variant: Variant) -> str:
     outside = [f"block_{name} = scratch()" for name in past]
     loop = [f"{rename(name)} = load_{dtype}(at_{name}, i)" for name, dtype in stored.items() if name not in unread]
     if variant.stats:
-        outside, setup, loop = outside + _STATS_OUTSIDE, setup + _STATS_SETUP, loop + _STATS_LOADED
+        outside, setup, loop = outside + STATS_OUTSIDE, setup + STATS_SETUP, loop + STATS_LOADED
     loop += before + body.lines
     # Two passes: a stored value must not be read by the expression of the next.
     loop += [f"new_{name} = {value}" for name, value in body.results]
     for name, _ in body.results:
         place = f"block_{name}, i - block" if name in past else f"at_{name}, i"
         loop.append(f"store_{stored[name]}({place}, new_{name})")
-    loop += _STATS_COMPUTED * variant.stats
+    loop += STATS_COMPUTED * variant.stats
     inside = ["for i in range(block, block + count):", *("    " + line for line in loop)]
     for name in past:
         size = f"size_{stored[name]}"
         inside.append(f"stream(at_{name} + {size} * block, block_{name}, {size} * count)")
-    inside += _STATS_AFTER * variant.stats
+    inside += STATS_AFTER * variant.stats
     return _HEAD.format(
         block=BLOCK,
         ahead=AHEAD,
         title=variant.title,
-        outside=_indented(outside, 4),
-        setup=_indented(setup, 8),
-        prefetch=_indented(_prefetch((name, dtype) for name, dtype in stored.items() if name not in past), 16),
-        inside=_indented(inside, 12),
-        end=_indented(["fence()"] if past else [], 4),
+        outside=indented(outside, 4),
+        setup=indented(setup, 8),
+        prefetch=indented(_prefetch((name, dtype) for name, dtype in stored.items() if name not in past), 16),
+        inside=indented(inside, 12),
+        end=indented(["fence()"] if past else [], 4),
     )
 
 
@@ -228,29 +230,38 @@ def _norm_source(variant: Norm) -> str:
         block=BLOCK,
         ahead=AHEAD,
         title=f"squares of {dtype} gradients",
-        outside=_indented(["values = scratch()", "sums = scratch()", "clear(sums)"], 4),
-        setup=_indented(setup, 8),
-        prefetch=_indented(_prefetch([("g", dtype)]), 16),
-        inside=_indented([*copy, *_at_chunk_end(end)], 12),
+        outside=indented(["values = scratch()", "sums = scratch()", "clear(sums)"], 4),
+        setup=indented(setup, 8),
+        prefetch=indented(_prefetch([("g", dtype)]), 16),
+        inside=indented([*copy, *_at_chunk_end(end)], 12),
         end="",
     )
 
 
 def kernel_source(variant: Variant | Norm) -> str:
     """The kernel's Python source."""
-    return _update_source(variant) if isinstance(variant, Variant) else _norm_source(variant)
+    from . import coded
+
+    if isinstance(variant, Norm):
+        return _norm_source(variant)
+    return coded.update_source(variant) if coded.needed(variant.dtypes) else _update_source(variant)
+
+
+_FIELDS = ("ENTRIES", "STARTS", "ROW", "ADDRESSES", "NORMS", "STATS", "WORD_DATA", "FIRST_BLOCK")
 
 
 def _namespace(variant: Variant | Norm) -> dict[str, Any]:
     """What the names of a kernel's source stand for; imports Numba."""
-    from . import intrinsics, layout, reductions
+    from . import coded, intrinsics, layout, reductions
 
-    computed = variant.computed
+    computed, more = variant.computed, dict[str, Any]()
     dtypes = {dtype for _, dtype in variant.stored} if isinstance(variant, Variant) else {variant.dtype}
+    if isinstance(variant, Variant) and coded.needed(dtypes):
+        dtypes, more = set(), coded.namespace(variant)
     names = ("get", "at", "prefetch", "scratch", "stream", "fence")
     return (
         {name: getattr(intrinsics, name) for name in names}
-        | {name: getattr(layout, name) for name in ("ENTRIES", "STARTS", "ROW", "ADDRESSES", "NORMS", "STATS")}
+        | {name: getattr(layout, name) for name in _FIELDS}
         | {
             "scalar": intrinsics.make_load("float64", computed),
             "put_double": intrinsics.make_store("float64", "float64"),
@@ -262,6 +273,7 @@ def _namespace(variant: Variant | Norm) -> dict[str, Any]:
         | {f"store_{d}": intrinsics.make_store(d, computed) for d in dtypes}
         | {f"size_{d}": SIZES[d] for d in dtypes}
         | intrinsics.VOCABULARY
+        | more
     )
 
 

@@ -9,6 +9,7 @@ from .asgd import ASGD
 from .base import Optimizer
 from .define import define
 from .explain import Explanation
+from .memory import Memory, memory
 from .muon import Muon
 from .nadam import NAdam
 from .radam import RAdam
@@ -27,6 +28,7 @@ __all__ = [
     "AdamW",
     "Adamax",
     "Explanation",
+    "Memory",
     "Muon",
     "NAdam",
     "Optimizer",
@@ -35,4 +37,5 @@ __all__ = [
     "Rprop",
     "SparseAdam",
     "define",
+    "memory",
 ]

@@ -16,6 +16,7 @@ from ..rules import Rule
 from . import amp, checkpoint, checks, common, grouping, scheduling
 from .explain import Explanation, assigned, explain
 from .hooks import hooked, profiling
+from .memory import Memory, memory_of
 from .moving import move
 from .resolved import reader
 from .scheduled import Scheduled
@@ -47,6 +48,12 @@ class Optimizer(torch.optim.Optimizer):
             - ``nonfinite``: what a NaN or infinite gradient does: "propagate" (as in torch), "skip" the step
               (nothing changes, ``skipped_steps`` counts) or "raise" RuntimeError with the parameters' names.
             - ``stats``: keep what :meth:`stats` tells.
+            - ``state_dtype``: "float32", "bfloat16", "float16" or "int8" (blocks of 128 with a scale), or a dict of
+              those by buffer: how state is kept. Computed in float32 all the same. See docs/precision.md.
+            - ``rounding``: "stochastic" or "kahan": how bfloat16 and float16 parameters are stored, so that updates
+              smaller than half a unit in the last place are not lost. ``master="split"`` keeps bfloat16 parameters
+              with the 16 bits that make them exact float32 values. Parameters of other dtypes stay as they are.
+            - ``seed``: of what is rounded at random; the bits depend on it, the step and the element.
 
     Attributes:
         skipped_steps: how many steps ``nonfinite="skip"`` has left out.
@@ -115,7 +122,7 @@ class Optimizer(torch.optim.Optimizer):
     @scheduling.naming
     def _check_options(self, group: dict[str, Any]) -> None:
         self._check_group(group)
-        common.check(group)
+        common.check(group, self.rule.buffers)
 
     @torch._disable_dynamo
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -139,22 +146,9 @@ class Optimizer(torch.optim.Optimizer):
         """
         if profiling():
             with torch.autograd.profiler.record_function(self._zero_grad_profile_name):
-                self._zero_grad(set_to_none)
+                grouping.zero_grad(self, set_to_none)
         else:
-            self._zero_grad(set_to_none)
-
-    def _zero_grad(self, set_to_none: bool) -> None:
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    if set_to_none:
-                        p.grad = None
-                    else:
-                        if p.grad.grad_fn is not None:
-                            p.grad.detach_()
-                        else:
-                            p.grad.requires_grad_(False)
-                        p.grad.zero_()
+            grouping.zero_grad(self, set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient.
@@ -255,8 +249,11 @@ class Optimizer(torch.optim.Optimizer):
             )
         return collect(self._stats_of())
 
-    def __repr__(self) -> str:
-        return show(self)
+    def memory(self) -> Memory:
+        """Bytes of parameters, gradients and state once every parameter has been updated, counted from shapes."""
+        return memory_of(self)
+
+    __repr__ = show
 
     def to(self: _Self, device: torch.device | str | int | None = None) -> _Self:
         """Move state to another device, after the model has moved there; parameters and options stay.
@@ -272,13 +269,19 @@ class Optimizer(torch.optim.Optimizer):
         return self
 
     @torch._disable_dynamo
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, format: str | None = None) -> dict[str, Any]:
         """The optimizer as plain containers and tensors, laid out as by torch; the tensors are the live ones.
 
         State of tensors that are in no group any more is left out.
+
+        Args:
+            format: "torch": as torch.optim would hold it, low-precision state as plain numbers.
         """
+        if format not in (None, "torch"):
+            raise ValueError(f"Invalid format: {format!r} (format must be None or 'torch')")
         with checkpoint.without_orphans(self):
-            return super().state_dict()
+            state_dict = super().state_dict()
+        return state_dict if format is None else checkpoint.as_torch(self, state_dict)
 
     @torch._disable_dynamo
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -13,6 +13,10 @@ from torch import Tensor
 from torch.optim.optimizer import _get_scalar_dtype
 
 from ..engines.eager import is_exact
+from ..storage.kept import load_kept
+from . import keeping
+from .common import KEPT, UNUSED
+from .scheduled import COUNT
 from .scheduling import resume
 
 if TYPE_CHECKING:
@@ -66,11 +70,42 @@ def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
         other["params"] = group["params"]
         if "param_names" in group:
             other["param_names"] = group["param_names"]
+    for group, other in zip(groups, saved, strict=True):
+        for name in KEPT:  # how state is kept is this optimizer's own: the next step converts
+            other.pop(name, None)
+            if name in group:
+                other[name] = group[name]
     resume(optimizer, saved, state)
     _check(optimizer, saved)
     optimizer.__setstate__({"state": state, "param_groups": saved})
     for after in optimizer._optimizer_load_state_dict_post_hooks.values():
         after(optimizer)
+
+
+def as_torch(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
+    """A state dict as torch.optim would write it: buffers of plain numbers, and no option that torch has not."""
+    known = {key: param for param, key in _numbered(optimizer).items()}
+    buffers, state = optimizer.rule.buffers, {}
+    for key, entries in state_dict["state"].items():
+        plain = dict(entries)
+        for name in (*map(keeping.scale_key, buffers), *keeping.REST.values()):
+            plain.pop(name, None)
+        for name, buffer in buffers.items():
+            words = entries.get(keeping.scale_key(name))
+            if isinstance(words, Tensor):
+                plain[name] = load_kept(keeping.kind_now(entries[name], words, buffer), entries[name], words)
+            elif name in entries and key in known and entries[name].dtype != known[key].dtype:
+                plain[name] = entries[name].to(known[key].dtype)
+        state[key] = plain
+    ours = (*UNUSED, keeping.DRAWS, COUNT)
+    groups = [{k: v for k, v in group.items() if k not in ours} for group in state_dict["param_groups"]]
+    return {**state_dict, "state": state, "param_groups": groups}
+
+
+def _numbered(optimizer: Optimizer) -> dict[Tensor, int]:
+    """Parameters with their numbers in a state dict."""
+    params = dict.fromkeys(p for group in optimizer.param_groups for p in group["params"])
+    return {p: i for i, p in enumerate(params)}
 
 
 def _is_constant(value: Any) -> bool:
@@ -162,6 +197,8 @@ def _state(optimizer: Optimizer, param: Tensor, group: dict[str, Any], name: str
             result[key] = (
                 _like(param, value) if value.shape == param.shape else value.detach().to(param.device, copy=True)
             )
+        elif value.shape == param.shape:
+            result[key] = _like(param, value)
         else:
             result[key] = value.detach().to(param.device, copy=True)
     return result

@@ -10,6 +10,9 @@ from torch import Tensor
 from torch.optim.optimizer import _get_capturable_supported_devices, _get_scalar_dtype
 
 from ..engines.job import Job, Row
+from ..storage.blocks import block_count
+from ..storage.kept import is_dithered, kind_of
+from . import keeping
 from .resolved import Options, Resolver
 
 if TYPE_CHECKING:
@@ -75,7 +78,7 @@ class Collection:
         self.optimizer = optimizer
         self.jobs: list[Job] = []
         self.idle: list[Tensor] = []
-        self.new_state: dict[Tensor, dict[str, Tensor]] = {}
+        self.new_state: dict[Tensor, dict[str, Any]] = {}
         self._rows: dict[Any, Row] = {}
         self._times: dict[Tensor, int] = {}  # a parameter may stand in a group twice
         self.values = [optimizer._read(group) for group in optimizer.param_groups]
@@ -83,6 +86,7 @@ class Collection:
         self.options = [
             resolver.options(group, values) for group, values in zip(optimizer.param_groups, self.values, strict=True)
         ]
+        blocks, low = 0, any(options.low for options in self.options)
         for number, group in enumerate(optimizer.param_groups):
             for i, param in enumerate(group["params"]):
                 grad = param.detach() if with_idle and param.grad is None else param.grad
@@ -92,20 +96,24 @@ class Collection:
                     name = name_of(group, number, i)
                     refuse_parameter(param, name)
                     _refuse_gradient(optimizer, group, param, grad, name)
-                    self.jobs.append(self._job(number, group, param, grad, name))
+                    self.jobs.append(self._job(number, group, param, grad, name, blocks))
+                if low:  # parameters without a gradient count, too: random bits go by the place in the whole
+                    blocks += block_count(param.numel())
 
-    def _job(self, number: int, group: Mapping[str, Any], param: Tensor, grad: Tensor, name: str) -> Job:
+    def _job(self, number: int, group: dict[str, Any], param: Tensor, grad: Tensor, name: str, blocks: int) -> Job:
         rule, options, state = self.optimizer.rule, self.options[number], self.optimizer.state.get(param, {})
         new = self.new_state.setdefault(param, {})
         again = self._times.get(param, 0)
         self._times[param] = again + 1
         numbers = tuple(self._number(key, options, group, param, state, new) for key in rule.numbers)
-        buffers = [self._buffer(key, options, param, state, new, name) for key in rule.buffers]
+        begins = not state and not new  # nothing is there yet, not even a number
+        kept = [self._buffer(key, options, param, state, new, name) for key in rule.buffers]
+        begins = begins or any(new.get(key) is not None and key not in state for key in rule.buffers)
         held = [tensor.item() for tensor in numbers]
         if rule.counts_steps:
             t = int(held[0]) + 1 + again
         else:
-            t = 1 if new else 2
+            t = 1 if begins else 2
         memory = dict(zip(rule.memory, held[rule.counts_steps :], strict=True))
         key = (id(options), t, *memory.values())
         row = self._rows.get(key)
@@ -113,7 +121,17 @@ class Collection:
             row = self._rows[key] = options.row(rule, number, t, memory)
         elif row.members[-1] != number:
             row.members.append(number)
-        return Job(param, grad, tuple(buffers), numbers, row, name)
+        buffers = tuple(tensor for tensor, _, _ in kept)
+        if not options.low:
+            return Job(param, grad, buffers, numbers, row, name)
+        keeping.refuse(param, name)
+        kind = keeping.parameter_kind(param, *options.rounding, name)
+        kinds = (kind, *(kind for _, _, kind in kept))
+        row.draw = t
+        if not rule.counts_steps and any(map(is_dithered, filter(None, kinds))):
+            row.draw = group.setdefault(keeping.DRAWS, 0) + 1
+        rest, words = keeping.rest(param, kind, state, new), tuple(words for _, words, _ in kept)
+        return Job(param, grad, buffers, numbers, row, name, kinds, words, rest, blocks)
 
     def _number(
         self,
@@ -137,23 +155,32 @@ class Collection:
         return new[key]
 
     def _buffer(
-        self, key: str, options: Options, param: Tensor, state: Mapping[str, Any], new: dict[str, Tensor], name: str
-    ) -> Tensor | None:
-        """One of the parameter's buffers, made if it is switched on and not there."""
+        self, key: str, options: Options, param: Tensor, state: Mapping[str, Any], new: dict[str, Any], name: str
+    ) -> tuple[Tensor | None, Tensor | None, str | None]:
+        """One of the parameter's buffers, its block numbers and its kind, made if it is switched on and not there."""
         if key not in options.present:
-            return None
-        tensor = state.get(key)
+            return None, None, None
+        buffer, format, scale = self.optimizer.rule.buffers[key], options.formats.get(key), keeping.scale_key(key)
+        found = state if state.get(key) is not None and new.get(key) is None else new
+        tensor, words = found.get(key), found.get(scale)
         if tensor is None:
-            tensor = new.get(key)
-        if tensor is None:
-            init = self.optimizer.rule.buffers[key].init
-            tensor = new[key] = _filled(param, as_float(options.hyper[init] if isinstance(init, str) else init))
+            init = as_float(options.hyper[buffer.init] if isinstance(buffer.init, str) else buffer.init)
+            tensor, words = (_filled(param, init), None) if format is None else keeping.make(param, format, init)
+            new[key] = tensor
+            if words is not None:
+                new[scale] = words
         elif tensor.shape != param.shape:
             raise RuntimeError(
                 f"{name}: state {key!r} has shape {tuple(tensor.shape)}, the parameter {tuple(param.shape)}; "
                 "was the parameter replaced, or a checkpoint of another model loaded?"
             )
-        return tensor
+        elif format is not None or words is not None:
+            other = keeping.converted(param, tensor, words, buffer, format)
+            if other is not None:
+                tensor, words = other
+                new[key], new[scale] = other
+        kind = kind_of(format) if format is not None else keeping.kind_now(tensor, words, buffer)
+        return tensor, words, kind
 
 
 def as_float(value: Any) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..engines.job import NO_GUARD, Guard
+from . import keeping
 
 if TYPE_CHECKING:
+    import torch
     from typing_extensions import TypedDict
 
     class Common(TypedDict, total=False):
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
         clip_grad_value: float | None
         nonfinite: str
         stats: bool
+        state_dtype: str | torch.dtype | Mapping[str, str | torch.dtype] | None
+        rounding: str | None
+        master: str | None
+        seed: int
 
 
 # Value of an option that is not used.
@@ -29,9 +35,15 @@ UNUSED: dict[str, Any] = {
     "clip_grad_value": None,
     "nonfinite": "propagate",
     "stats": False,
+    "state_dtype": None,
+    "rounding": None,
+    "master": None,
+    "seed": 0,
 }
 # Those that concern all gradients of a step together: equal in all groups.
 SHARED = ("clip_grad_norm", "nonfinite", "stats")
+# How things are kept: an optimizer's own say counts when a checkpoint is loaded.
+KEPT = ("state_dtype", "rounding", "master")
 _NONFINITE = ("propagate", "skip", "raise")
 
 
@@ -64,11 +76,15 @@ def used(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is(value: Any, unused: Any) -> bool:
-    return value is unused or (isinstance(unused, str) and isinstance(value, str) and value == unused)
+    return value is unused or (type(value) is type(unused) and isinstance(unused, (str, int)) and bool(value == unused))
 
 
-def check(group: Mapping[str, Any]) -> None:
+def check(group: Mapping[str, Any], buffers: Collection[str]) -> None:
     """Refuse values that are not allowed.
+
+    Args:
+        group: a parameter group.
+        buffers: names of the state that may be kept in low precision.
 
     Raises:
         ValueError: the message names the option, its value and what is allowed.
@@ -85,6 +101,25 @@ def check(group: Mapping[str, Any]) -> None:
         )
     if not isinstance(group.get("stats", False), bool):
         raise ValueError(f"Invalid stats: {group['stats']!r} (stats must be True or False)")
+
+
+    _one_of(group, "rounding", (None, "stochastic", "kahan"))
+    _one_of(group, "master", (None, "split"))
+    if group.get("rounding") is not None and group.get("master") is not None:
+        raise ValueError(
+            f"Invalid rounding: {group['rounding']!r} "
+            "(rounding must be None with master='split', which keeps every bit)"
+        )
+    seed = group.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ValueError(f"Invalid seed: {seed!r} (seed must be an integer)")
+    keeping.check_state_dtype(group.get("state_dtype"), buffers)
+
+
+def _one_of(group: Mapping[str, Any], name: str, allowed: tuple[Any, ...]) -> None:
+    value = group.get(name)
+    if value not in allowed:
+        raise ValueError(f"Invalid {name}: {value!r} ({name} must be {', '.join(map(repr, allowed))})")
 
 
 def complete(defaults: dict[str, Any], groups: Sequence[dict[str, Any]]) -> None:

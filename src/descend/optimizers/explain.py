@@ -27,6 +27,7 @@ class Explanation:
         equation: the rule's update equation.
         engines: for each engine, (parameter name, reason) of what it runs.
         state_bytes: bytes of state held now.
+        traffic: bytes read and written in a step for each element of the parameters.
         hints: what foreach and fused mean here, if they were given.
     """
 
@@ -34,6 +35,7 @@ class Explanation:
     equation: str
     engines: dict[str, list[tuple[str, str]]]
     state_bytes: int
+    traffic: float
     hints: str
 
     def __str__(self) -> str:
@@ -45,7 +47,7 @@ class Explanation:
             for reason, names in reasons.items():
                 shown = ", ".join(names[:_NAMED]) + (f", and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
                 lines.append(f"  {engine}: {len(names)} tensors ({reason}): {shown}")
-        lines.append(f"  state: {self.state_bytes:,} bytes")
+        lines.append(f"  state: {self.state_bytes:,} bytes; a step moves {self.traffic:.1f} bytes a parameter element")
         return "\n".join(lines + ([f"  {self.hints}"] if self.hints else []))
 
     def __repr__(self) -> str:
@@ -75,6 +77,15 @@ def assigned(optimizer: Optimizer) -> dict[str, list[tuple[str, str]]]:
     return engines
 
 
+def _traffic(optimizer: Optimizer) -> float:
+    """Bytes a step reads and writes for an element: the gradient, and all else twice; a first pass reads it again."""
+    memory, first = optimizer.memory(), guard(optimizer.param_groups).first_pass
+    elements = sum(p.numel() for group in optimizer.param_groups for p in group["params"])
+    numbers = sum(len(group["params"]) for group in optimizer.param_groups) * len(optimizer.rule.numbers) * 4
+    moved = 2 * (memory.parameters + memory.state - numbers) + (2 if first else 1) * memory.gradients
+    return moved / max(1, elements)
+
+
 def explain(optimizer: Optimizer) -> Explanation:
     """Look at every parameter as the next step would."""
     held = [v for state in optimizer.state.values() for v in state.values() if isinstance(v, torch.Tensor)]
@@ -84,6 +95,7 @@ def explain(optimizer: Optimizer) -> Explanation:
         equation=optimizer.rule.equation,
         engines=optimizer._assigned(),
         state_bytes=sum(t.numel() * t.element_size() for t in held),
+        traffic=_traffic(optimizer),
         hints=", ".join(f"{k}={v}" for k, v in hinted.items()) + " chooses nothing here: every launch is fused"
         if hinted
         else "",

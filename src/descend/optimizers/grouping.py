@@ -1,4 +1,4 @@
-"""`optimizer.add_param_group`: a group checked as a whole before it is added."""
+"""`optimizer.add_param_group`, a group checked as a whole before it is added, and `optimizer.zero_grad`."""
 
 from __future__ import annotations
 
@@ -63,3 +63,18 @@ def add(optimizer: Optimizer, param_group: dict[str, Any]) -> None:
     optimizer.param_groups.append(group)
     if not optimizer.defaults.keys() >= common.UNUSED.keys() & group.keys():
         common.complete(optimizer.defaults, optimizer.param_groups)
+
+
+def zero_grad(optimizer: Optimizer, set_to_none: bool) -> None:
+    """See `Optimizer.zero_grad`."""
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            if p.grad is not None:
+                if set_to_none:
+                    p.grad = None
+                else:
+                    if p.grad.grad_fn is not None:
+                        p.grad.detach_()
+                    else:
+                        p.grad.requires_grad_(False)
+                    p.grad.zero_()

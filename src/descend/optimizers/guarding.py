@@ -31,7 +31,6 @@ def guarded(optimizer: Optimizer, step: Callable[[], None]) -> None:
     guard = common.guard(groups)
     found: list[tuple[Tensor, Tensor, float, str]] = []
     for number, group in enumerate(groups):
-        common.check(group)
         limit = math.inf if group.get("clip_grad_value") is None else float(group["clip_grad_value"])
         named = ((p, name_of(group, number, i)) for i, p in enumerate(group["params"]))
         found += [(p, p.grad, limit, name) for p, name in named if p.grad is not None]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..engines.job import Row
 from ..rules import Rule
+from . import keeping
 from .common import SHARED
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ _AROUND = {
     "differentiable": False,
     "capturable": False,
     "clip_grad_value": None,
+    "state_dtype": None,
+    "rounding": None,
+    "master": None,
+    "seed": 0,
 }
 
 _PLAIN = frozenset({float, int, bool, type(None)})
@@ -46,7 +51,20 @@ def may_change_in_place(value: Any) -> bool:
 class Options:
     """The options of a group, or of several with equal ones: what the rule's scalars and the prologue are made of."""
 
-    __slots__ = ("clip", "hyper", "inputs", "keep", "l2", "moving", "present", "scale")
+    __slots__ = (
+        "clip",
+        "formats",
+        "hyper",
+        "inputs",
+        "keep",
+        "l2",
+        "low",
+        "moving",
+        "present",
+        "rounding",
+        "scale",
+        "seed",
+    )
 
     def __init__(self, rule: Rule, group: Mapping[str, Any]) -> None:
         keep_graph = bool(group.get("differentiable"))
@@ -59,6 +77,10 @@ class Options:
                 if type(value) not in _PLAIN:  # few are not, and a scheduled rate comes here at every step
                     self.moving |= may_change_in_place(value)
                     options[name] = plain(value, keep_graph)
+        self.formats = keeping.formats(around["state_dtype"], rule.buffers)
+        self.rounding: tuple[Any, Any] = around["rounding"], around["master"]
+        self.low = bool(self.formats) or self.rounding != (None, None)
+        self.seed: int = around["seed"]
         self.inputs = {name: hyper[name] for name in rule.inputs}
         self.present = rule.present(hyper)
         self.scale = -1.0 if around["maximize"] else 1.0
@@ -76,6 +98,8 @@ class Options:
         """What kernels depend on."""
         return (
             self.present,
+            self.formats,
+            self.rounding,
             self.scale != 1,
             self.clip != math.inf,
             isinstance(self.keep, Tensor) or self.keep != 1,
@@ -91,7 +115,7 @@ class Options:
     def row(self, rule: Rule, number: int, t: int, memory: dict[str, float]) -> Row:
         """The scalars of group `number` at step t."""
         scalars = rule.scalars(t, **self.inputs, **memory)
-        return Row([number], t, memory, scalars, self.scale, self.keep, self.l2, self.clip)
+        return Row([number], t, memory, scalars, self.scale, self.keep, self.l2, self.clip, seed=self.seed)
 
 
 class Resolver:

@@ -108,10 +108,10 @@ class Rprop(Optimizer):
         self._notice_lr(stepping=True)
         return super().step(closure)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, format: str | None = None) -> dict[str, Any]:
         """Everything that a checkpoint needs; see :meth:`descend.Optimizer.state_dict`."""
         self._notice_lr()
-        return super().state_dict()
+        return super().state_dict(format=format)
 
     def __getstate__(self) -> dict[str, Any]:
         self._notice_lr()

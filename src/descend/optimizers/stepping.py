@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..engines.plan import Outcome, Plan
-from . import common
+from . import common, keeping
 from .collecting import Collection
 from .preparing import only_prepares, prepare, prepared_state_forgotten
 from .resolved import Resolver
@@ -48,6 +48,7 @@ class Repeater:
         keeps = any(job.numbers or any(b is not None for b in job.buffers) for job in found.jobs)
         self.tensors = [t for inner in self.state.values() for t in inner.values()] if keeps else []
         self.settled = False  # rows of rules that do not count steps are the same from the second step on
+        self.draws = any(launch.draws for launch in plan.launches)
         self.double = any(n.dtype == torch.float64 for job in found.jobs for n in job.numbers)
 
     def run(self, optimizer: Optimizer) -> bool:
@@ -131,13 +132,14 @@ class Repeater:
         for row in self.plan.rows:
             options = self.options[row.members[0]]
             row.t = row.t + 1 if counts else 2
+            row.draw = row.t if counts else row.draw + 1
             if row.memory:
                 row.memory = {key: self._as_stored(row.scalars[key]) for key in row.memory}
                 row.scalars = scalars(row.t, **options.inputs, **row.memory)
             else:
                 row.scalars = scalars(row.t, **options.inputs)
             row.scale, row.keep, row.l2, row.clip = options.scale, options.keep, options.l2, options.clip
-        self.settled = not counts
+        self.settled = not counts and not self.draws
 
     def _as_stored(self, value: float) -> float:
         return value if self.double else ctypes.c_float(value).value
@@ -175,14 +177,21 @@ def ended(optimizer: Optimizer, outcome: Outcome) -> bool:
         optimizer._repeater = None  # its scalars are those of a step later
     elif outcome is not Outcome.CHANGED and optimizer._scheduled is not None:
         optimizer._scheduled.advance()
+    elif outcome is Outcome.DONE and not optimizer.rule.counts_steps:
+        for group in optimizer.param_groups:
+            if keeping.DRAWS in group:
+                group[keeping.DRAWS] += 1
     return outcome is not Outcome.CHANGED
 
 
-def commit(optimizer: Optimizer, new_state: dict[Tensor, dict[str, Tensor]]) -> None:
-    """Hand over state that was made on the way."""
+def commit(optimizer: Optimizer, new_state: dict[Tensor, dict[str, Any]]) -> None:
+    """Hand over state that was made on the way; None means that it is to be forgotten."""
     for param, new in new_state.items():
         if new:
-            optimizer.state[param].update(new)
+            state = optimizer.state[param]
+            state.update(new)
+            for key in [key for key, value in new.items() if value is None]:
+                del state[key]
 
 
 def materialize(optimizer: Optimizer) -> None:

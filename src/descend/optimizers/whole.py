@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from . import common
 from .base import Optimizer
 from .batches import Batch, Found
 from .collecting import name_of, refuse_parameter
@@ -64,6 +65,15 @@ class WholeTensorOptimizer(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._known = {}
         super().__setstate__(state)
+
+    def _check_options(self, group: dict[str, Any]) -> None:
+        super()._check_options(group)
+        for name in common.KEPT:
+            if group.get(name) is not None:
+                raise ValueError(
+                    f"Invalid {name}: {group[name]!r} ({name} is for optimizers whose update is elementwise, "
+                    f"{type(self).__name__}'s is not: leave it out)"
+                )
 
     # ------------------------------------------------------------------------------------------ what a subclass gives
 
