@@ -56,6 +56,11 @@ def _machine() -> Any:
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True)
 
 
+def host_features() -> str:
+    """What this processor can do, in LLVM's words: "+avx2,-avx512f,..."."""
+    return str(_llvm().get_host_cpu_features().flatten())
+
+
 @functools.lru_cache(maxsize=1)
 def _surroundings() -> str:
     """All that compiled code depends on besides its own source: processor, compiler, and the files it is built with."""
@@ -68,7 +73,7 @@ def _surroundings() -> str:
         (here / name).read_text()
         for name in ("intrinsics.py", "reductions.py", "codecs.py", "rounded.py", "layout.py", "build.py")
     ]
-    parts = [llvmlite.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), *files]
+    parts = [llvmlite.__version__, llvm.get_host_cpu_name(), host_features(), *files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

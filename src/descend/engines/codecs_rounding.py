@@ -109,9 +109,11 @@ def make_kahan(apart: Apart | None = None, rest_apart: Apart | None = None) -> t
         high = _float_to_bf16(b, value)
         nearest = _bf16_to_float(b, high)
         finite = b.fcmp_ordered("<", _call(b, "llvm.fabs", nearest), _f(float("inf")))
-        low = b.select(finite, b.fsub(value, nearest), _f(0.0))
+        low = _bits(b, b.select(finite, b.fsub(value, nearest), _f(0.0)))
+        odd = b.and_(b.lshr(low, _I32(16)), _I32(1))  # to nearest even; never NaN
+        low = b.lshr(b.add(low, b.add(odd, _I32(0x7FFF))), _I32(16))
         _write(b, base, i, high, apart)
-        _write(b, rest, i, _float_to_bf16(b, low), rest_apart)
+        _write(b, rest, i, b.trunc(low, _I16), rest_apart)
 
     return _make(_f32, [_i64] * 3, load), _make(_void, [_i64, _i64, _i64, _f32], store)
 
@@ -131,9 +133,8 @@ def make_split(apart: Apart | None = None, low_apart: Apart | None = None) -> tu
     def store(b: Any, base: Any, low: Any, i: Any, value: Any) -> None:
         bits = _bits(b, value)
         nan = b.fcmp_unordered("uno", value, value)
-        quiet = b.or_(b.and_(b.lshr(bits, _I32(16)), _I32(0x8000)), _I32(0x7FC0))
-        high = b.select(nan, quiet, b.lshr(b.add(bits, _I32(0x8000)), _I32(16)))
+        high = b.select(nan, _I32(0x7FC0), b.lshr(b.add(bits, _I32(0x8000)), _I32(16)))
         _write(b, base, i, b.trunc(high, _I16), apart)
-        _write(b, low, i, b.trunc(b.select(nan, _I32(0), bits), _I16), low_apart)
+        _write(b, low, i, b.trunc(bits, _I16), low_apart)
 
     return _make(_f32, [_i64] * 3, load), _make(_void, [_i64, _i64, _i64, _f32], store)

@@ -42,10 +42,9 @@ def kernel(job, first, start, last, stop):
         words = begin // {block}
 {setup}        for block in range(0, size, {block}):
             count = min({block}, size - block)
-            if block + {ahead} < size:
-{prefetch}{inside}            number += 1
+{inside}            number += 1
             words += 1
-'''
+{after}'''
 
 
 def needed(kinds: Iterable[str | None]) -> bool:
@@ -94,44 +93,63 @@ def update_source(variant: plain.Variant) -> str:
     inside = [f"at_{name} = base_{name} + {SIZES[dtype_of(kind)]} * block" for name, kind in stored.items()]
     inside += ["at_rest = base_rest + 2 * block"] * pair
     for name in coded:
-        inside.append(
-            f"first_{name}, second_{name} = open_{name}(words_{name}, words), also_{name}(words_{name}, words)"
-        )
-        inside.append(f"top_{name}, low_{name} = no_bits(), all_bits()")
-    inside += [f"start_{name} = block_start(number, key_{name}, lock_{name})" for name in random]
-    loop = ["    " + line for line in _loop(variant, body, coded)]
-    inside += [f"if count == {BLOCK}:", f"    for i in range({BLOCK}):", *("    " + line for line in loop)]
-    inside += ["else:", "    for i in range(count):", *("    " + line for line in loop)]
-    inside += [line.replace("block, i - block", "block, i") for line in plain.STATS_AFTER] * variant.stats
-    for name in coded:
         inside += [
+            f"first_{name}, second_{name} = open_{name}(words_{name}, words), also_{name}(words_{name}, words)",
+            f"top_{name}, low_{name} = no_bits(), all_bits()",
+        ]
+    inside += [f"start_{name} = block_start(number, key_{name}, lock_{name})" for name in random]
+    inside += _over_block(_loop(variant, body, coded))
+    inside += [line.replace("block, i - block", "block, i") for line in plain.STATS_AFTER] * variant.stats
+    if coded:  # the block before is encoded here, when the reductions over this one need not be waited for
+        encode = [_encode(name, name in random) for name in coded]
+        inside += ["if block > 0:", *("    " + line for line in _over(str(BLOCK), encode)), *_pending(coded, random)]
+        after = ["if size > 0:", *("    " + line for line in _over("count", encode))]
+        setup += [f"factor_{name}, offset_{name} = inverse_{name}(no_bits(), no_bits()), no_bits()" for name in coded]
+        setup += [f"codes_{name}, then_{name} = base_{name}, no_bits()" for name in coded] + ["count = 0"]
+    outside = [f"{age}_{name} = scratch()" for name in coded for age in ("new", "old")]
+    outside = ["wide()"] * bool(coded) + outside
+    if variant.stats:
+        outside, setup = outside + plain.STATS_OUTSIDE, setup + plain.STATS_SETUP
+    return _HEAD.format(
+        block=BLOCK,
+        title=variant.title,
+        outside=plain.indented(outside, 4),
+        setup=plain.indented(setup, 8),
+        inside=plain.indented(_prefetch(stored, pair) + inside, 12),
+        after=plain.indented(after if coded else [], 8),
+    )
+
+
+def _over(count: str, lines: list[str]) -> list[str]:
+    return [f"for i in range({count}):", *("    " + line for line in lines)]
+
+
+def _over_block(lines: list[str]) -> list[str]:
+    """The lines for every element of a block: loops of constant length vectorise best."""
+    whole, part = (["    " + line for line in _over(count, lines)] for count in (str(BLOCK), "count"))
+    return [f"if count == {BLOCK}:", *whole, "else:", *part]
+
+
+def _encode(name: str, dithered: bool) -> str:
+    key = f"then_{name}" if dithered else "no_bits()"
+    return f"encode_{name}(codes_{name}, i, take_{name}(old_{name}, i), factor_{name}, offset_{name}, {key})"
+
+
+def _pending(coded: list[str], random: list[str]) -> list[str]:
+    """Write the block's numbers, and leave its values to be encoded after the next block's."""
+    lines = []
+    for name in coded:
+        lines += [
             f"if special_{name}(top_{name}):",
             "    for i in range(count):",
             f"        put_{name}(new_{name}, i, replace_{name}(take_{name}(new_{name}, i), top_{name}))",
             f"close_{name}(words_{name}, words, top_{name}, low_{name})",
             f"factor_{name} = inverse_{name}(top_{name}, low_{name})",
             f"offset_{name} = shift_{name}(top_{name}, low_{name})",
+            f"codes_{name}, new_{name}, old_{name} = at_{name}, old_{name}, new_{name}",
         ]
-    encode = [
-        f"    encode_{name}(at_{name}, i, take_{name}(new_{name}, i), factor_{name}, offset_{name}, "
-        + (f"start_{name})" if name in random else "no_bits())")
-        for name in coded
-    ]
-    if coded:
-        inside += [f"if count == {BLOCK}:", f"    for i in range({BLOCK}):", *("    " + line for line in encode)]
-        inside += ["else:", "    for i in range(count):", *("    " + line for line in encode)]
-    outside = [f"new_{name} = scratch()" for name in coded]
-    if variant.stats:
-        outside, setup = outside + plain.STATS_OUTSIDE, setup + plain.STATS_SETUP
-    return _HEAD.format(
-        block=BLOCK,
-        ahead=AHEAD,
-        title=variant.title,
-        outside=plain.indented(outside, 4),
-        setup=plain.indented(setup, 8),
-        prefetch=plain.indented(_prefetch(stored, pair), 16),
-        inside=plain.indented(inside, 12),
-    )
+        lines += [f"then_{name} = dither(start_{name})"] * (name in random)
+    return lines
 
 
 def _loop(variant: plain.Variant, body: Any, coded: list[str]) -> list[str]:
@@ -171,26 +189,32 @@ def _loop(variant: plain.Variant, body: Any, coded: list[str]) -> list[str]:
 
 def _prefetch(stored: dict[str, str], pair: bool) -> list[str]:
     sizes = {name: SIZES[dtype_of(kind)] for name, kind in stored.items()} | ({"rest": 2} if pair else {})
-    lines = []
+    lines = [f"if block + {AHEAD} < size:"]
     for size in sorted(set(sizes.values())):
-        lines.append(f"for line in range(0, {BLOCK * size}, {LINE}):")
+        lines.append(f"    for line in range(0, {BLOCK * size}, {LINE}):")
         here = [name for name, other in sizes.items() if other == size]
-        lines += [f"    prefetch(base_{name} + {size} * (block + {AHEAD}) + line)" for name in here]
+        lines += [f"        prefetch(base_{name} + {size} * (block + {AHEAD}) + line)" for name in here]
     return lines
 
 
 def namespace(variant: plain.Variant) -> dict[str, Any]:
     """What the names of the source stand for, beside those of every kernel; imports Numba."""
     from . import codecs, rounded
+    from .build import host_features
 
     computed, stored = variant.computed, dict(variant.stored)
     coded = [name for name, kind in stored.items() if kind in CODED]
-    memory = tuple([name for name in stored if name != "g"] + ["rest"] + [f"new {name}" for name in coded])
+    # A gradient may be its own parameter's memory; nothing else overlaps. Old and new scratch change places from block
+    # to block, so they are one.
+    memory = (*stored, "rest", *(f"scratch {name}" for name in coded))
+    without = {name: tuple(other for other in memory if other != name) for name in ("p", "g")}
     names: dict[str, Any] = {
         "no_bits": codecs.nothing,
         "all_bits": codecs.everything,
         "block_start": rounded.block_start(),
         "whole": rounded.whole(),
+        "dither": rounded.dither(),
+        "wide": codecs.wide if "+avx512vbmi2" in host_features() else rounded.nothing(),
     }
     renamed = {
         "first": "open",
@@ -201,11 +225,11 @@ def namespace(variant: plain.Variant) -> dict[str, Any]:
         "offset": "shift",
     }
     for name, kind in stored.items():
-        apart = None if name == "g" else (name, memory)
+        apart = (name, without["p" if name == "g" else "g"] if name in without else memory)
         if kind in CODED:
             codec = codecs.make_codec(CODED[kind][1], computed, apart)
             names |= {f"{renamed.get(key, key)}_{name}": function for key, function in codec.items()}
-            scratch = (f"new {name}", memory)
+            scratch = (f"scratch {name}", memory)
             names[f"put_{name}"] = rounded.make_store(computed, computed, scratch)
             names[f"take_{name}"] = rounded.make_load(computed, computed, scratch)
         elif kind in PAIRS:

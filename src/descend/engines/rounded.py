@@ -27,6 +27,16 @@ def block_start() -> Any:
     return _make(_i32, [_i64, _i64, _i64], emit)
 
 
+def dither() -> Any:
+    """Make dither(start): `rounding.dither_key` of a block."""
+    return _make(_i32, [_i32], lambda b, x: b.or_(b.and_(x, _I32(rounding.DITHER_BITS)), _I32(rounding.DITHER_ONE)))
+
+
+def nothing() -> Any:
+    """Make nothing(): no code."""
+    return _make(_void, [], lambda b: None)
+
+
 def whole() -> Any:
     """Make whole(row, i): word i of a row, which holds a whole number, as an integer."""
 
