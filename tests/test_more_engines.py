@@ -75,10 +75,10 @@ def _gradients_laid_out_alike(params: list[Any], step: int) -> None:
 @every_dtype
 def test_engines_agree_on_what_goes_past_the_caches(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """ASGD's average is only written at first: whole, partial and misaligned blocks, written by one thread and two."""
-    from descend.engines import cpu, source
+    from descend.engines import cpu, launch, source
 
     monkeypatch.setattr(cpu, "BEYOND_CACHES", 0)
-    monkeypatch.setattr(cpu, "SHARE", 1000)
+    monkeypatch.setattr(launch, "SHARE", 1000)
     case = next(case for case in RICHEST_MORE if "asgd" in str(case).lower())
     sizes = [*SIZES, 128, 4096, 3 * 4096 + 64]
     params = [*parameters(sizes, dtype), Parameter(random(4101, dtype)[1:])]

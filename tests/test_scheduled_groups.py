@@ -380,19 +380,50 @@ def test_clipping_follows_a_schedule() -> None:
     assert_same_bits(params, twins)
 
 
-@pytest.mark.skipif(not hasattr(descend, "LBFGS"), reason="this version has no LBFGS")
 def test_lbfgs_with_a_schedule() -> None:
-    params = parameters([(4,)])
-    optimizer = descend.LBFGS(params, lr=Linear(1.0, 0.5, 4))  # type: ignore[attr-defined]
+    """It follows, resumes and refuses as the others; that its numbers resume exactly is shown in its own tests."""
+    rate = Linear(1.0, 0.5, 4)
 
-    def closure() -> Any:
-        optimizer.zero_grad()
-        loss = (params[0] ** 2).sum()
-        loss.backward()
-        return loss
+    def run(optimizer: Any, param: torch.nn.Parameter, which: range) -> None:
+        def closure() -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = ((param - torch.tensor([1.0, -2.0, 0.5, 3.0])) ** 4).sum()
+            loss.backward()
+            return loss
 
-    for step in range(3):
-        assert optimizer.param_groups[0]["lr"] == Linear(1.0, 0.5, 4)(step)
-        params[0].data += 1
-        optimizer.step(closure)
-    assert optimizer.param_groups[0]["schedule_step"] == 3
+        for step in which:
+            assert optimizer.param_groups[0]["lr"] == rate(step)
+            optimizer.step(closure)
+        assert optimizer.param_groups[0]["schedule_step"] == which.stop
+
+    (first,) = parameters([(4,)])
+    optimizer = descend.LBFGS([first], lr=rate, max_iter=3)
+    run(optimizer, first, range(2))
+    (second,) = copies([first])
+    resumed = descend.LBFGS([second], lr=rate, max_iter=3)
+    resumed.load_state_dict(optimizer.state_dict())
+    run(resumed, second, range(2, 5))
+    optimizer.param_groups[0]["lr"] = 0.9
+    with pytest.raises(ValueError, match=r"lr was set to 0.9, by hand"):
+        optimizer.step(lambda: torch.zeros(()))
+
+
+@pytest.mark.parametrize(
+    "options", [dict(state_dtype=torch.bfloat16), dict(state_dtype="int8"), dict(master="split")], ids=str
+)
+def test_with_state_in_low_precision(options: dict[str, Any]) -> None:
+    dtype = torch.bfloat16 if "master" in options else torch.float32
+    params, twins = (parameters([(64, 64), (512,)], dtype) for _ in range(2))
+    optimizer, by_hand = descend.AdamW(params, lr=RATE, **options), descend.AdamW(twins, lr=0.5, **options)
+    for step in range(6):
+        by_hand.param_groups[0]["lr"] = RATE(step)
+        train(by_hand, twins, range(step, step + 1))
+        train(optimizer, params, range(step, step + 1))
+    assert_same_bits(params, twins)
+    assert optimizer.param_groups[0]["schedule_step"] == 6
+
+
+def test_an_error_about_something_else_does_not_blame_a_schedule() -> None:
+    with pytest.raises(ValueError, match="Invalid nonfinite: 'no'") as caught:
+        descend.AdamW(parameters(SHAPES), lr=RATE, nonfinite="no")
+    assert "Cosine" not in str(caught.value)

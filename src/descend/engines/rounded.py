@@ -15,7 +15,7 @@ _FLOAT, _DOUBLE = ir.FloatType(), ir.DoubleType()
 
 
 def block_start() -> Any:
-    """Make block_start(number, key1, key2): 32 random bits of a block, those of `rounding.random_bits`."""
+    """An intrinsic: 32 random bits of a block from its number and two keys, those of `rounding.random_bits`."""
 
     def emit(b: Any, number: Any, key1: Any, key2: Any) -> Any:
         x = b.add(b.trunc(number, _I32), b.trunc(key1, _I32))
@@ -28,17 +28,17 @@ def block_start() -> Any:
 
 
 def dither() -> Any:
-    """Make dither(start): `rounding.dither_key` of a block."""
+    """An intrinsic: `rounding.dither_key` of a block's random bits."""
     return _make(_i32, [_i32], lambda b, x: b.or_(b.and_(x, _I32(rounding.DITHER_BITS)), _I32(rounding.DITHER_ONE)))
 
 
 def nothing() -> Any:
-    """Make nothing(): no code."""
+    """An intrinsic: no code."""
     return _make(_void, [], lambda b: None)
 
 
 def whole() -> Any:
-    """Make whole(row, i): word i of a row, which holds a whole number, as an integer."""
+    """An intrinsic: word i of a row, which holds a whole number, as an integer."""
 
     def emit(b: Any, row: Any, i: Any) -> Any:
         return b.fptosi(_read(b, row, i, _DOUBLE), _I64)

@@ -35,8 +35,7 @@ class Optimizer(torch.optim.Optimizer):
 
     Args:
         params: Tensors, (name, Tensor) pairs, or dicts of a parameter group each.
-        defaults: options of every group that does not set its own. Whatever is a number may be a schedule
-            (`descend.schedules`): a group then holds its value for the next step, and counts in ``schedule_step``.
+        defaults: options of every group that does not set its own; a number may be a schedule (`descend.schedules`).
         engine: "auto" (native kernels for every tensor they can take, torch operations for the rest), "eager" (torch
             operations only) or "cpu" (as "auto", but native kernels that cannot be had are an error).
         options: the others that every optimizer takes, by keyword; a group and a checkpoint hold only those in use:
@@ -181,8 +180,7 @@ class Optimizer(torch.optim.Optimizer):
     @torch._disable_dynamo
     def _step_uncompiled(self) -> None:
         """torch.compile leaves the update to the engines."""
-        if self._scheduled is not None:
-            self._scheduled.settle(self)
+        scheduling.settle(self)
         self._step_anew()
 
     def _step_anew(self) -> None:

@@ -71,6 +71,8 @@ def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
         if "param_names" in group:
             other["param_names"] = group["param_names"]
     for group, other in zip(groups, saved, strict=True):
+        if other.get("state_dtype") is not None and group.get("state_dtype") is None:
+            _widen(optimizer, group["params"], state)
         for name in KEPT:  # how state is kept is this optimizer's own: the next step converts
             other.pop(name, None)
             if name in group:
@@ -80,6 +82,15 @@ def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
     optimizer.__setstate__({"state": state, "param_groups": saved})
     for after in optimizer._optimizer_load_state_dict_post_hooks.values():
         after(optimizer)
+
+
+def _widen(optimizer: Optimizer, params: list[Tensor], state: dict[Any, Any]) -> None:
+    """Buffers that were kept in low precision become what torch would hold; codes are left to the next step."""
+    for p in params:
+        for name in optimizer.rule.buffers:
+            held = state.get(p, {})
+            if isinstance(held.get(name), Tensor) and keeping.scale_key(name) not in held:
+                held[name] = held[name].to(p.dtype)
 
 
 def as_torch(optimizer: Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch.optim.optimizer import _get_capturable_supported_devices, _get_scalar
 from ..engines.job import Job, Row
 from ..storage.blocks import block_count
 from ..storage.kept import is_dithered, kind_of
-from . import keeping
+from . import common, keeping
 from .resolved import Options, Resolver
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Collection:
         self.new_state: dict[Tensor, dict[str, Any]] = {}
         self._rows: dict[Any, Row] = {}
         self._times: dict[Tensor, int] = {}  # a parameter may stand in a group twice
+        common.complete(optimizer.defaults, optimizer.param_groups)
         self.values = [optimizer._read(group) for group in optimizer.param_groups]
         resolver = Resolver(optimizer)
         self.options = [
@@ -123,6 +124,9 @@ class Collection:
             row.members.append(number)
         buffers = tuple(tensor for tensor, _, _ in kept)
         if not options.low:
+            for key in keeping.REST.values():
+                if key in state:
+                    new[key] = None
             return Job(param, grad, buffers, numbers, row, name)
         keeping.refuse(param, name)
         kind = keeping.parameter_kind(param, *options.rounding, name)

@@ -102,7 +102,6 @@ def check(group: Mapping[str, Any], buffers: Collection[str]) -> None:
     if not isinstance(group.get("stats", False), bool):
         raise ValueError(f"Invalid stats: {group['stats']!r} (stats must be True or False)")
 
-
     _one_of(group, "rounding", (None, "stochastic", "kahan"))
     _one_of(group, "master", (None, "split"))
     if group.get("rounding") is not None and group.get("master") is not None:
@@ -124,9 +123,9 @@ def _one_of(group: Mapping[str, Any], name: str, allowed: tuple[Any, ...]) -> No
 
 def complete(defaults: dict[str, Any], groups: Sequence[dict[str, Any]]) -> None:
     """Where one group uses an option, the others hold it, too."""
-    for name, unused in UNUSED.items():
-        if name not in defaults and any(name in group for group in groups):
-            defaults[name] = unused
+    keys: set[Any] = set().union(*groups) & UNUSED.keys()
+    for name in keys - defaults.keys():
+        defaults[name] = UNUSED[name]
     for name in UNUSED.keys() & defaults.keys():
         for group in groups:
             group.setdefault(name, defaults[name])

@@ -117,6 +117,12 @@ def resume(optimizer: Optimizer, saved: list[dict[str, Any]], state: Mapping[Any
             raise _named(error, f.schedules, group[COUNT]) from error
 
 
+def settle(optimizer: Optimizer) -> None:
+    """See `Scheduled.settle`; nothing without schedules."""
+    if optimizer._scheduled is not None:
+        optimizer._scheduled.settle(optimizer)
+
+
 def checking(check: Callable[[Any, dict[str, Any]], None]) -> Callable[[Any, dict[str, Any]], None]:
     """A class's `_check_group` that takes schedules of the constructor, for their values at step 0."""
 
@@ -157,10 +163,15 @@ def naming(check: Callable[[Any, dict[str, Any]], None]) -> Callable[[Any, dict[
 
 
 def _named(error: Exception, schedules: Mapping[str, Any], step: int) -> Exception:
-    """The exception, with the schedules that it is about."""
+    """The exception, with the schedules that it is about, if it is about any."""
     text = str(error)
-    about = [name for name in schedules if re.search(rf"\b{name}\b", text)] or schedules
-    texts = [f"{name} is {schedules[name]!r} at step {step}" for name in about]
+    texts = [
+        f"{name} is {schedule!r} at step {step}"
+        for name, schedule in schedules.items()
+        if re.search(rf"\b{name}\b", text)
+    ]
+    if not texts:
+        return error
     kind = TypeError if isinstance(error, TypeError) else ValueError
     return kind(f"{text}: {', '.join(texts)}")
 

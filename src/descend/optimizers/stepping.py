@@ -40,12 +40,13 @@ class Repeater:
         self.values, self.options = found.values, found.options
         # Schedules have set the options of the next step already: those of this one are in `values` only.
         self.groups = [] if optimizer._scheduled is not None else list(map(dict, optimizer.param_groups))
+        self.sizes = list(map(len, optimizer.param_groups))
         self.shapes = [options.shape() for options in found.options]
         self.moving = any(options.moving for options in found.options)
         lists = [group["params"] for group in optimizer.param_groups]
         self.lengths, self.params = list(map(len, lists)), list(chain.from_iterable(lists))
         self.state = optimizer.state
-        keeps = any(job.numbers or any(b is not None for b in job.buffers) for job in found.jobs)
+        keeps = any(job.numbers or any(b is not None for b in (*job.buffers, job.rest)) for job in found.jobs)
         self.tensors = [t for inner in self.state.values() for t in inner.values()] if keeps else []
         self.settled = False  # rows of rules that do not count steps are the same from the second step on
         self.draws = any(launch.draws for launch in plan.launches)
@@ -65,6 +66,8 @@ class Repeater:
             return False
         changed = self.moving or not self._same_groups(groups)
         if changed:
+            if list(map(len, groups)) != self.sizes:  # an option that was not used so far
+                return False
             try:
                 values = list(map(self.read, groups))
                 changed = self.moving or values != self.values
