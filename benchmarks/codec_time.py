@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from measure import interleave, machine, machine_line, markdown_table
 
-from descend.engines import build, codecs, codecs_rounding, intrinsics
-from descend.storage import blocks, rounding
-from descend.storage.formats import Format, format_of
+from descend.engines import build, codecs, intrinsics, rounded
+from descend.storage import blocks, parameters, rounding
+from descend.storage.formats import Format, decode, encode, format_of
 
 GPT2 = 124_439_808
 SMALL = 2048
@@ -40,6 +40,7 @@ ROW = {"keep": 1 - 1e-5, "step_size": 1e-3, "w1": 0.1, "beta2": 0.999, "w2": 0.0
 STATES: dict[str, tuple[str, str, str]] = {
     "float32": ("float32", "float32", "float32"),
     "bfloat16": ("float32", "bfloat16", "bfloat16"),
+    "bfloat16, v stochastic": ("float32", "bfloat16", "bfloat16_stochastic"),
     "float16": ("float32", "float16", "float16_positive"),
     "int8": ("float32", "int8", "int8log"),
     "int8, v to nearest": ("float32", "int8", "int8log_nearest"),
@@ -59,26 +60,28 @@ def _apart(name: str) -> codecs.Apart:
 
 
 def _format(kind: str, signed: bool) -> Format:
-    return format_of("int8" if kind.startswith("int8") else kind.removesuffix("_positive"), signed)
+    return format_of("int8" if kind.startswith("int8") else kind.split("_", maxsplit=1)[0], signed)
 
 
-def _update(param: str, coded: list[str]) -> list[str]:
+def _update(param: str, v: str, coded: list[str]) -> list[str]:
     """The loop over the elements of a block: load, AdamW, store to memory or, with the reductions, to scratch."""
     pair = param in ("split", "kahan")
-    body = ["_p = pair_load(at_p, at_rest, i)" if pair else "_p = load_p(at_p, i)", "_g = load_g(at_g, i)"]
+    body = ["_p = load_p(at_p, at_rest, i)" if pair else "_p = load_p(at_p, i)", "_g = load_g(at_g, i)"]
     for x in ("m", "v"):
         body += [
             f"_{x} = decode_{x}(at_{x}, i, first_{x}_, second_{x}_)" if x in coded else f"_{x} = load_{x}(at_{x}, i)"
         ]
     body += UPDATE
     if param == "stochastic":
-        body += ["store_p(at_p, i, _p, random_bits(block + i, key_1, key_2))"]
+        body += ["store_p(at_p, i, _p, start_bits)"]
     else:
-        body += ["pair_store(at_p, at_rest, i, _p)" if pair else "store_p(at_p, i, _p)"]
+        body += ["store_p(at_p, at_rest, i, _p)" if pair else "store_p(at_p, i, _p)"]
     for x in ("m", "v"):
         if x in coded:
             body += [f"store_new_{x}(new_{x}, i, _{x})", f"top_{x}_ = top_{x}(top_{x}_, _{x})"]
             body += [f"low_{x}_ = low_{x}(low_{x}_, _{x})"]
+        elif x == "v" and v == "bfloat16_stochastic":
+            body += ["store_v(at_v, i, _v, start_bits)"]
         else:
             body += [f"store_{x}(at_{x}, i, _{x})"]
     return ["for i in range(128):"] + [f"    {line}" for line in body]
@@ -108,16 +111,20 @@ def adamw_source(param: str, m: str, v: str) -> str:
     start = ["wide()"] if coded else []
     start += [f"base_{name} = get(job, {i})" for i, name in enumerate(COLUMNS)]
     start += [f"{name} = scalar(base_row, {i})" for i, name in enumerate(ROW)]
-    start += [f"key_1, key_2 = load_key(base_row, {KEYS}), load_key(base_row, {KEYS + 1})", "key = nothing()"]
+    start += [f"key_1, key_2 = whole(base_row, {KEYS}), whole(base_row, {KEYS + 1})", "key = nothing()"]
     for x in coded:
         start += [f"scratch_{x} = scratch()", f"codes_{x}, old_{x} = base_{x}, scratch_{x}"]
         start += [f"factor_{x}, offset_{x} = zero(), nothing()"]
-    block = ["b = block >> 7", *prefetch(*[x for x in ("p", "rest", "m") if x in size])]
+    block = [
+        "b = block >> 7",
+        "start_bits = block_start(b, key_1, key_2)",
+        *prefetch(*[x for x in ("p", "rest", "m") if x in size]),
+    ]
     block += [f"at_{x} = base_{x} + {size[x]} * block" for x in size]
     for x in coded:
         block += [f"first_{x}_, second_{x}_ = first_{x}(base_words_{x}, b), second_{x}(base_words_{x}, b)"]
         block += [f"top_{x}_, low_{x}_ = nothing(), everything()", f"new_{x} = scratch_{x} + 512 * (b & 1)"]
-    block += _update(param, coded) + prefetch("g", "v")
+    block += _update(param, v, coded) + prefetch("g", "v")
     if coded:
         block += ["if block > start:"] + [f"    {line}" for line in _encode(coded)]
     for x in coded:
@@ -129,7 +136,7 @@ def adamw_source(param: str, m: str, v: str) -> str:
         ]
         block += [f"offset_{x} = offset_of_{x}(top_{x}_, low_{x}_)", f"codes_{x}, old_{x} = at_{x}, new_{x}"]
     if coded:
-        block += ["key = dither_key(random_bits(b, key_1, key_2))"]
+        block += ["key = dither(start_bits)"]
     lines = [*start, "for block in range(start, stop, 128):", *[f"    {line}" for line in block]]
     if coded:
         lines += ["if stop > start:"] + [f"    {line}" for line in _encode(coded)]
@@ -142,7 +149,7 @@ def _names(param: str, m: str, v: str) -> dict[str, Any]:
         "zero": codecs._make(codecs._f32, [], lambda b: codecs._f(0.0)),
         **{name: getattr(intrinsics, name) for name in ("get", "scratch", "prefetch")},
         **{name: getattr(codecs, name) for name in ("nothing", "everything", "wide")},
-        **{name: getattr(codecs_rounding, name) for name in ("load_key", "random_bits", "dither_key")},
+        **{name: getattr(rounded, name)() for name in ("whole", "block_start", "dither")},
         **intrinsics.VOCABULARY,
     }
     for x, kind in (("m", m), ("v", v)):
@@ -152,32 +159,19 @@ def _names(param: str, m: str, v: str) -> dict[str, Any]:
     wide = "float32" if param == "float32" else "bfloat16"
     for x, kind in {"p": wide, "g": wide, "m": m, "v": v}.items():
         if kind not in codecs.KINDS:
-            names |= {f"load_{x}": _load(kind, _apart(x)), f"store_{x}": _store(kind, _apart(x))}
+            dtype = kind.split("_", maxsplit=1)[0]
+            make = rounded.make_store if dtype == kind else rounded.make_store_dithered
+            names[f"load_{x}"] = rounded.make_load(dtype, "float32", _apart(x))
+            names[f"store_{x}"] = make(dtype, "float32", _apart(x))
     for x in ("new_m", "new_v", "old_m", "old_v"):
-        names |= {f"load_{x}": _load("float32", _apart(x)), f"store_{x}": _store("float32", _apart(x))}
+        names[f"load_{x}"] = rounded.make_load("float32", "float32", _apart(x))
+        names[f"store_{x}"] = rounded.make_store("float32", "float32", _apart(x))
     if param in ("split", "kahan"):
-        make = codecs_rounding.make_split if param == "split" else codecs_rounding.make_kahan
-        names["pair_load"], names["pair_store"] = make(_apart("p"), _apart("rest"))
+        names["load_p"] = rounded.make_load_pair(param, "bfloat16", _apart("p"), _apart("rest"))
+        names["store_p"] = rounded.make_store_pair(param, "bfloat16", _apart("p"), _apart("rest"))
     if param == "stochastic":
-        names["store_p"] = codecs_rounding.make_stochastic_store("bfloat16", "float32", _apart("p"))
+        names["store_p"] = rounded.make_store_dithered("bfloat16", "float32", _apart("p"))
     return names
-
-
-def _load(kind: str, apart: codecs.Apart) -> Any:
-    place, size, widen, _ = intrinsics.STORED[kind]
-    codecs._BYTES.setdefault(place, size)
-    return codecs._make(
-        codecs._f32, [codecs._i64] * 2, lambda b, base, i: widen(b, codecs._read(b, base, i, place, apart))
-    )
-
-
-def _store(kind: str, apart: codecs.Apart) -> Any:
-    narrow = intrinsics.STORED[kind][3]
-    return codecs._make(
-        codecs._void,
-        [codecs._i64, codecs._i64, codecs._f32],
-        lambda b, base, i, x: codecs._write(b, base, i, narrow(b, x), apart),
-    )
 
 
 def compiled(source: str, names: dict[str, Any]) -> Callable[[int, int, int], None]:
@@ -197,15 +191,15 @@ class Step:
         self.kernel = compiled(adamw_source(*kinds), _names(*kinds))
         if kinds[0] != "float32":
             p, g = p.to(torch.bfloat16), g.to(torch.bfloat16)
-        rest = torch.zeros(self.size if kinds[0] in ("split", "kahan") else 0, dtype=torch.int16)
-        codes, words = zip(
-            _format(kinds[1], True).zeros(p.numel()), _format(kinds[2], False).zeros(p.numel()), strict=True
-        )
+        self.pair = kinds[0] in ("split", "kahan")
+        rest = torch.zeros(self.size * self.pair, dtype=torch.int16 if kinds[0] == "split" else torch.bfloat16)
+        states = [_format(kinds[1], True).zeros(p.numel()), _format(kinds[2], False).zeros(p.numel())]
+        codes = [state[0] for state in states]
+        words = [torch.zeros(0) if state[1] is None else state[1] for state in states]
         row = torch.tensor([*ROW.values(), *rounding.keys(0, 1)], dtype=torch.float64)
-        empty = torch.zeros(0)
-        self.tensors = [p, g, *codes, *(empty if w is None else w for w in words), row, rest]
+        self.tensors = [p, g, *codes, *words, row, rest]
         self.job = torch.tensor([t.data_ptr() for t in self.tensors])
-        written = [t.nbytes for t in (p, *codes, *(w for w in words if w is not None), rest)]
+        written = [t.nbytes for t in (p, *codes, *words, rest)]
         self.state_bytes = (sum(written) - p.nbytes) / self.size
         self.traffic = (2 * sum(written) + g.nbytes) / self.size
 
@@ -219,6 +213,38 @@ class Step:
         self.kernel(job, *cuts[:2])
         for worker in workers:
             worker.join()
+
+
+def check(state: str) -> None:
+    """Refuses to time a kernel that does not do in four steps, bit for bit, what the torch reference does."""
+    param, first, second = STATES[state]
+    kinds, size, key = (_format(first, True), _format(second, False)), 128 * 40, rounding.keys(0, 1)
+    step = Step(state, torch.randn(size), torch.randn(size) * torch.randn(size).exp(), 1)
+    kept, rest = step.tensors[0].clone(), step.tensors[7].clone()
+    g, (m, v) = step.tensors[1].float(), (kind.zeros(size) for kind in kinds)
+    keep, step_size, w1, beta2, w2, eps = torch.tensor(list(ROW.values()), dtype=torch.float32)
+    for _ in range(4):
+        step()
+        p = parameters.load_pair(param, kept, rest) if step.pair else kept.float()
+        exp_avg, exp_avg_sq = decode(kinds[0], *m), decode(kinds[1], *v)
+        exp_avg = exp_avg + w1 * (g - exp_avg)
+        exp_avg_sq = beta2 * exp_avg_sq + w2 * g * g
+        root = exp_avg_sq.double().sqrt().float()  # torch's float32 root is not always the nearest
+        p = keep * p - step_size * exp_avg / (root + eps)
+        m, v = (
+            encode(kinds[0], exp_avg),
+            encode(kinds[1], exp_avg_sq, key if second in ("int8log", "bfloat16_stochastic") else None),
+        )
+        if step.pair:
+            kept, rest = parameters.store_pair(param, p, torch.bfloat16)
+        elif param == "stochastic":
+            kept = parameters.stochastic(p, torch.bfloat16, parameters.random16(size, key, 0))
+        else:
+            kept = p
+    expected = [kept, m[0], v[0], *(x for x in (m[1], v[1]) if x is not None), rest]
+    found = [t for i, t in enumerate(step.tensors) if i not in (1, 6) and (t.numel() or i == 7)]
+    if not all(torch.equal(a, b) for a, b in zip(found, expected, strict=True)):
+        raise SystemExit(f"{state}: the kernel and the torch reference differ")
 
 
 def in_cache(step: Step) -> float:
@@ -253,6 +279,8 @@ def main() -> None:
     theirs = p.clone().requires_grad_()
     theirs.grad = g
     rows = []
+    for name in arguments.states:
+        check(name)
     small = {name: in_cache(Step(name, p[:SMALL].clone(), g[:SMALL], 1)) for name in arguments.states}
     for threads in map(int, arguments.threads.split(",")):
         torch.set_num_threads(threads)

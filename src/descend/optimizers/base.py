@@ -16,7 +16,7 @@ from ..rules import Rule
 from . import amp, checkpoint, checks, common, grouping, scheduling
 from .explain import Explanation, assigned, explain
 from .hooks import hooked, profiling
-from .memory import Memory, memory_of
+from .footprint import Memory, memory_of
 from .moving import move
 from .resolved import reader
 from .scheduled import Scheduled

@@ -124,9 +124,7 @@ class Collection:
             row.members.append(number)
         buffers = tuple(tensor for tensor, _, _ in kept)
         if not options.low:
-            for key in keeping.REST.values():
-                if key in state:
-                    new[key] = None
+            new.update(dict.fromkeys(state.keys() & set(keeping.REST.values())))
             return Job(param, grad, buffers, numbers, row, name)
         keeping.refuse(param, name)
         kind = keeping.parameter_kind(param, *options.rounding, name)

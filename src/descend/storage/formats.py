@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import blocks, rounding
+from . import blocks, parameters, rounding
 
 NAMES = ("float32", "bfloat16", "float16", "int8")
 
@@ -86,7 +86,7 @@ def encode(kind: Format, x: Tensor, key: tuple[int, int] | None = None) -> tuple
     if kind.name == "float16":
         return blocks.encode_half(x, kind.signed)
     if kind.name == "bfloat16" and key is not None:
-        return rounding.stochastic_bfloat16(x, rounding.random_bits(torch.arange(x.numel()), key)), None
+        return parameters.stochastic(x, kind.codes, parameters.random16(x.numel(), key, 0)), None
     return x.to(kind.codes), None
 
 

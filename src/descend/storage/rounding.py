@@ -1,10 +1,10 @@
 """Random bits that depend on seed, step and element index only, and what rounds with them.
 
 Rounding to nearest loses every update smaller than half the distance between neighbours: a bfloat16 parameter of size 1
-stands still under updates below 0.002. Three ways out, each a pair of functions here:
+stands still under updates below 0.002. Three ways out:
 
 - stochastic rounding: up with a probability equal to the remainder, so that the expectation is exact;
-- a compensation buffer (Kahan): what rounding dropped is kept in a second bfloat16 number;
+- a compensation buffer (Kahan): what rounding dropped is kept in a second number (parameters.py);
 - a split master: the 16 bits that the nearest bfloat16 number lacks to the exact float32 value, as int16.
 
 Counter-based bits are the same on any thread count, engine and sharding, and leave torch's generators alone. The hash
@@ -140,21 +140,6 @@ def stochastic_float16(x: Tensor, random: Tensor) -> Tensor:
     fine = count.to(torch.float32) * 2.0**-24
     rounded = torch.where(magnitude < 2.0**-14, fine, coarse)
     return torch.copysign(torch.where(x.isfinite(), rounded, x), x).to(torch.float16)
-
-
-def compensate(x: Tensor) -> tuple[Tensor, Tensor]:
-    """A float32 value as the nearest bfloat16 number and the nearest bfloat16 number to the rest.
-
-    Together they have 16 bits of the mantissa and more. Where the first is not finite the second is 0.
-    """
-    high = x.to(torch.bfloat16)
-    rest = x - high.to(torch.float32)
-    return high, torch.where(high.isfinite(), rest, torch.zeros_like(rest)).to(torch.bfloat16)
-
-
-def compensated(high: Tensor, rest: Tensor) -> Tensor:
-    """The float32 value of a bfloat16 number and its compensation."""
-    return high.to(torch.float32) + rest.to(torch.float32)
 
 
 def split(x: Tensor) -> tuple[Tensor, Tensor]:
