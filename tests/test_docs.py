@@ -106,7 +106,7 @@ def tables_of(output: str) -> list[dict[str, list[float]]]:
     for line in output.splitlines():
         if line.startswith("optimizer "):
             tables.append({})
-        elif re.match(r"[A-Z]\S+ 0\.\d.*  \d", line):
+        elif re.match(r"[A-Z]\S+ (0\.\d|1 ).*  \d", line):
             label, *values = re.split(r"  +", line)
             tables[-1][label] = [float(v) for v in (values if len(tables) == 1 else values[:3])]
     return tables
