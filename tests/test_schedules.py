@@ -385,6 +385,9 @@ def test_only_the_standard_library_is_loaded() -> None:
 
 
 def test_importing_descend_loads_only_the_base() -> None:
-    code = "import sys, descend; print(sorted(name for name in sys.modules if name.startswith('descend.schedules')))"
+    code = (
+        "import sys, descend; descend.Adam; "
+        "print(sorted(name for name in sys.modules if name.startswith('descend.schedules')))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['descend.schedules', 'descend.schedules.base']"
