@@ -152,7 +152,8 @@ def test_every_class_is_in_the_table() -> None:
 
     import descend
 
-    whole = {descend.Adafactor, descend.LBFGS, descend.Muon, descend.SparseAdam}  # no rules: their tests hold them against torch
+    # These are no rules: their own tests hold them against torch.
+    whole = {descend.Adafactor, descend.LBFGS, descend.Muon, descend.SparseAdam}
     table = (*CASES, *MORE)
     classes: Iterator[Callable[..., Any]] = (getattr(descend, name) for name in descend.__all__)
     public = {c for c in classes if isinstance(c, type) and issubclass(c, torch.optim.Optimizer)} - {descend.Optimizer}

@@ -15,8 +15,8 @@ from torch import Tensor
 from ..rules import Rule
 from . import amp, checkpoint, checks, common, grouping, scheduling
 from .explain import Explanation, assigned, explain
-from .hooks import hooked, profiling
 from .footprint import Memory, memory_of
+from .hooks import hooked, profiling
 from .moving import move
 from .resolved import reader
 from .scheduled import Scheduled
