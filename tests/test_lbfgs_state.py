@@ -223,3 +223,20 @@ def test_other_storage_for_the_same_parameters_keeps_the_history() -> None:
         assert optimizer.result.pairs == 10 and optimizer.state[x]["n_iter"] == 10
         ends.append(x.detach().clone())
     assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_memory_counts_a_full_history(dtype: torch.dtype) -> None:
+    x, y = (torch.nn.Parameter(torch.linspace(-1.2, 2.0, n, dtype=dtype)) for n in (50, 21))
+    optimizer = descend.LBFGS([x, y], line_search_fn="strong_wolfe", history_size=5, max_iter=100)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = (1 - x[:-1]).square().sum() + 100 * (x[1:] - x[:-1] ** 2).square().sum() + (y**4).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        optimizer.step(closure)
+    held = [v for v in optimizer.state[x].values() if isinstance(v, torch.Tensor)]
+    assert optimizer.memory().state == sum(v.numel() * v.element_size() for v in held)

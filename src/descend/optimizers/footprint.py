@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import _get_scalar_dtype
 
+from ..storage import compute_dtype
 from ..storage.parameters import rest_dtype
 from . import keeping
 from .collecting import name_of
@@ -66,7 +67,21 @@ def memory_of(optimizer: Optimizer) -> Memory:
                 state += _state(param, options, name_of(group, number, i))
             numbers = len(optimizer.rule.numbers)
             state += numbers * _get_scalar_dtype(group.get("fused")).itemsize
+    if "history_size" in optimizer.param_groups[0]:
+        state = _pairs(optimizer, optimizer.param_groups[0]["history_size"])
     return Memory(parameters, gradients, state)
+
+
+def _pairs(optimizer: Optimizer, m: int) -> int:
+    """Bytes of L-BFGS with a full history: two vectors a pair, one pair in the making, three vectors, and products."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    size = sum(_computed_bytes(p) for p in params)
+    return (2 * m + 5) * size + (2 * m + 4) * (m + 1) * 8
+
+
+def _computed_bytes(param: Tensor) -> int:
+    """Bytes of a parameter's values in the dtype that is computed with."""
+    return param.numel() * (2 if param.is_complex() else 1) * compute_dtype(param.dtype).itemsize
 
 
 def _state(param: Tensor, options: Options, name: str) -> int:
