@@ -19,6 +19,7 @@ import torch
 from lbfgs_runs import solvers
 from lbfgs_suites import Result
 from measure import machine, machine_line, markdown_table, names_from, save, save_json
+from threadpoolctl import threadpool_limits
 
 
 def main() -> None:
@@ -38,13 +39,16 @@ def main() -> None:
     )
     parser.add_argument("--suites", type=names_from(suites), default=list(suites), help="comma-separated; default: all")
     parser.add_argument("--per-problem", action="store_true", help="suite A problem by problem")
-    parser.add_argument("--threads", type=int, default=1, help="torch's number of threads, but for times; default: 1")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="threads of torch and of scipy's BLAS, but for times; default: 1"
+    )
     parser.add_argument("--json", type=Path, help="write every number to this file")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
 
-    results = {name: suites[name](chosen.per_problem) for name in chosen.suites}
+    with threadpool_limits(chosen.threads):  # of scipy's BLAS
+        results = {name: suites[name](chosen.per_problem) for name in chosen.suites}
     gates = [gate for result in results.values() for gate in result.gates]
     rows = [[g.name, g.target, g.measured, g.rivals, "pass" if g.passed else "FAIL"] for g in gates]
     tables = [("Numbers to hold it to", markdown_table(["gate", "target", "measured", "others", ""], rows))]

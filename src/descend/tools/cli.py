@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    known = "\n".join(f"  {workload.name:<12}  {workload.title}" for workload in WORKLOADS.values())
+    known = "\n".join(f"  {workload.name:<13}  {workload.title}" for workload in WORKLOADS.values())
     comparing = commands.add_parser(
         "compare",
         help="train one model with several optimizers, each beside its twin from torch.optim",

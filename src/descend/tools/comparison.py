@@ -8,22 +8,22 @@ user's own loop would make, after a real backward pass.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import dist
 from os import PathLike
 from statistics import median
 from time import perf_counter_ns
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import nn
 
 import descend
 
 from . import plots, report
+from .training import Stopwatch, take_turns, train, train_with_closure
 from .workloads import Setting, Task, Workload, find
-from .workloads.base import Batches, use_threads
+from .workloads.base import use_threads
 
 
 @dataclass(frozen=True)
@@ -158,73 +158,6 @@ class Comparison:
             plots.save(figure, file)
 
 
-class Steps(Protocol):
-    """The part of an optimizer that a training loop calls."""
-
-    def zero_grad(self) -> None:
-        """Forget the gradients of the last step."""
-
-    def step(self) -> object:
-        """Update the parameters."""
-
-
-class Stopwatch:
-    """An optimizer with its `step()` on the clock."""
-
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
-        self.optimizer = optimizer
-        self.nanoseconds: list[int] = []
-
-    def zero_grad(self) -> None:
-        """Off the clock."""
-        self.optimizer.zero_grad()
-
-    def step(self) -> None:
-        """On the clock."""
-        start = perf_counter_ns()
-        self.optimizer.step()
-        self.nanoseconds.append(perf_counter_ns() - start)
-
-
-def train(
-    model: nn.Module,
-    optimizer: Steps,
-    loss_fn: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    batches: Batches,
-    epochs: int,
-    after_epoch: Callable[[float], None],
-) -> Iterator[None]:
-    """The one training loop of every optimizer here; it pauses after each step so that two of them can take turns.
-
-    Args:
-        model: trained in place.
-        optimizer: anything with `zero_grad()` and `step()`.
-        loss_fn: called as `loss_fn(model(inputs), targets)`.
-        batches: the batches of an epoch.
-        epochs: how many.
-        after_epoch: called with the epoch's mean training loss.
-    """
-    for epoch in range(1, epochs + 1):
-        total, count = 0.0, 0
-        for inputs, targets in batches(epoch):
-            optimizer.zero_grad()
-            loss = loss_fn(model(inputs), targets)
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * len(targets)
-            count += len(targets)
-            yield
-        after_epoch(total / count)
-
-
-def take_turns(*runs: Iterator[None]) -> None:
-    """Advance every run by one step, in alternating order, until all have ended."""
-    waiting = list(runs)
-    while waiting:
-        waiting = [run for run in waiting if next(run, waiting) is not waiting]
-        waiting.reverse()
-
-
 class Run:
     """One model, one optimizer, and what they leave behind: the curves and the time of each step."""
 
@@ -233,10 +166,13 @@ class Run:
         self.optimizer = getattr(namespace, setting.optimizer)(task.model.parameters(), **setting.options)
         self.stopwatch = Stopwatch(self.optimizer)
         self.curves: dict[str, list[float]] = {}
-        self.steps = train(task.model, self.stopwatch, task.loss_fn, task.batches, epochs, self._record)
+        if setting.closure_epochs is None:
+            self.steps = train(task, self.stopwatch, epochs, self._record)
+        else:
+            self.steps = train_with_closure(task, self.stopwatch, epochs, setting.closure_epochs, self._record)
 
-    def _record(self, loss: float) -> None:
-        for name, value in {"loss": loss, **self.task.measure(self.task.model)}.items():
+    def _record(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
             self.curves.setdefault(name, []).append(value)
 
     @property

@@ -5,10 +5,11 @@ from __future__ import annotations
 from .base import Setting, Task, Workload
 from .digits import DIGITS
 from .line import LINE
+from .logistic import LOGISTIC
 
 __all__ = ["WORKLOADS", "Setting", "Task", "UnknownWorkload", "Workload", "find"]
 
-WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in (LINE, DIGITS)}
+WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in (LINE, DIGITS, LOGISTIC)}
 
 
 class UnknownWorkload(ValueError):
@@ -24,5 +25,5 @@ def find(name: str) -> Workload:
     try:
         return WORKLOADS[name]
     except KeyError:
-        known = "\n".join(f"  {workload.name:<12}  {workload.title}" for workload in WORKLOADS.values())
+        known = "\n".join(f"  {workload.name:<13}  {workload.title}" for workload in WORKLOADS.values())
         raise UnknownWorkload(f"unknown workload {name!r}; the ones that exist:\n{known}") from None

@@ -43,14 +43,21 @@ class Setting:
     Attributes:
         optimizer: the class's name, `"SGD"`.
         options: its keyword arguments, `{"lr": 0.01, "momentum": 0.9}`.
+        closure_epochs: for an optimizer that evaluates the model itself: how many epochs one call of `step(closure)`
+            takes the place of, an evaluation on the whole batch being an epoch. None for one step per batch.
+        name: what tables call it; made of the options where there is none.
     """
 
     optimizer: str
     options: Mapping[str, Any]
+    closure_epochs: int | None = None
+    name: str = ""
 
     @property
     def label(self) -> str:
         """`SGD 0.01 momentum 0.9`: the learning rate by its value, every other option by name."""
+        if self.name:
+            return self.name
         rest = (f"{name} {value}" for name, value in self.options.items() if name != "lr")
         return " ".join([self.optimizer, f"{self.options['lr']:g}", *rest])
 
