@@ -140,7 +140,7 @@ def cases(positive: bool) -> Iterator[tuple[str, torch.Tensor]]:
 @pytest.mark.parametrize("kind", codecs.KINDS)
 def test_block_codecs_equal_the_reference_bit_for_bit(kind: str, computed: str) -> None:
     kernel, _ = block_kernel(kind, computed)
-    signed = kind in ("int8", "float16")
+    signed = kind in ("int8", "int8_nearest", "float16")
     spec = format_of("int8" if kind.startswith("int8") else "float16", signed)
     row = torch.tensor([float(k) for k in KEY], dtype=torch.float64)
     for name, x in cases(positive=not signed):
@@ -149,7 +149,7 @@ def test_block_codecs_equal_the_reference_bit_for_bit(kind: str, computed: str) 
         wide = x.to(getattr(torch, computed))
         out = torch.zeros_like(wide)
         kernel(*addresses(codes, words, out), x.numel(), *addresses(wide, row))
-        expected = encode(spec, x, KEY if kind == "int8log" else None)
+        expected = encode(spec, x, KEY if kind in ("int8", "int8log") else None)
         assert expected[1] is not None
         assert same_bits(codes, expected[0]), name
         assert same_bits(words, expected[1]), name

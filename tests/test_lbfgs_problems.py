@@ -313,3 +313,17 @@ def test_gap_and_target() -> None:
     assert freudenstein.gap(0.0, 0.0) == 0.0
     passing = 48.0  # on the way to 0 below the local minimum's value: judged by where the run ends
     assert freudenstein.gap(passing, freudenstein.target(0.0)) > 0.1
+
+
+def test_the_harness_counts_evaluations_as_others_did() -> None:
+    """Rosenbrock to 1e-6 and 1e-10: counts of torch and scipy that were taken independently of this harness."""
+    from lbfgs_runs import solvers
+
+    every = solvers()
+    for name, counts in (("torch tight", (41, 44)), ("scipy tight", (41, 43))):
+        trace = every[name](AT["01"], torch.float64, 1000)
+        assert (trace.reached(1e-6), trace.reached(1e-10)) == counts
+        assert trace.final == pytest.approx(0.0, abs=1e-20)
+        assert not trace.worse
+    spent = every["torch tight"](AT["01"], torch.float64, 10)
+    assert spent.evaluations == 10, "the budget is exact whatever the solver does"

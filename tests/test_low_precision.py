@@ -445,3 +445,20 @@ def test_a_defined_optimizer_takes_them_too() -> None:
     assert optimizer.state[p]["buf"].dtype == torch.int8
     assert optimizer.param_groups[0]["rounding_step"] == 3
     assert optimizer.stats().update_norm > 0
+
+
+@pytest.mark.parametrize("engine", ["cpu", "eager"])
+def test_an_element_without_gradients_comes_to_rest(engine: str) -> None:
+    """Rounded to nearest, its first moment would stand still while the second decays, and the parameter run away."""
+    moved = {}
+    for name in (None, "int8"):
+        torch.manual_seed(0)
+        w = Parameter(torch.zeros(16, 8))
+        optimizer = descend.AdamW([w], lr=1e-3, betas=(0.9, 0.99), weight_decay=0.0, state_dtype=name, engine=engine)
+        for t in range(1200):
+            w.grad = torch.randn(16, 8)
+            if t >= 10:
+                w.grad[0] = 0
+            optimizer.step()
+        moved[name] = float(w.detach()[0].abs().mean())
+    assert moved["int8"] == pytest.approx(moved[None], rel=0.2)

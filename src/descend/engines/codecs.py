@@ -128,7 +128,14 @@ def _spread(b: Any) -> Any:
     return known
 
 
-def _signed(apart: Apart | None) -> dict[str, Callable[..., Any]]:
+def _dither(b: Any, i: Any, key: Any, apart: Apart | None) -> Any:
+    """The dither of element i of a block, in (1, 2)."""
+    spread = b.load(b.gep(_spread(b), [_I64(0), i]), align=4)
+    _mark(b, spread, apart and ("spread", (*apart[1], apart[0])))
+    return b.bitcast(b.xor(spread, key), _FLOAT)
+
+
+def _signed(apart: Apart | None, dithered: bool) -> dict[str, Callable[..., Any]]:
     def decode(b: Any, codes: Any, i: Any, scale: Any, _: Any) -> Any:
         q = b.sitofp(_read(b, codes, i, _I8, apart), _FLOAT)
         square = b.fmul(q, _call(b, "llvm.fabs", q))
@@ -149,6 +156,10 @@ def _signed(apart: Apart | None) -> dict[str, Callable[..., Any]]:
         r = b.bitcast(b.sub(_I32(blocks.ROOT), b.lshr(_bits(b, y), _I32(1))), _FLOAT)
         t = b.fmul(y, r)
         z = b.fmul(t, b.fsub(_f(blocks.CURVE), b.fmul(t, r)))
+        if dithered:
+            shift = b.fmul(_dither(b, i, key, apart), _f(blocks.DITHER_WIDTH))
+            shift = b.fsub(shift, _f(blocks.DITHER_MIDDLE))
+            z = b.fadd(z, b.select(b.fcmp_ordered("<", z, _f(blocks.SMALL)), shift, _f(0.0)))
         rounded = b.fadd(_call(b, "llvm.copysign", z, x), _f(blocks.ROUND))
         _write(b, codes, i, b.trunc(_bits(b, rounded), _I8), apart)
 
@@ -217,9 +228,7 @@ def _log(apart: Apart | None, dithered: bool) -> dict[str, Callable[..., Any]]:
         position = b.fmul(b.sitofp(b.sub(bits, low), _FLOAT), factor)
         shift = _f(1.5)
         if dithered:
-            spread = b.load(b.gep(_spread(b), [_I64(0), i]), align=4)
-            _mark(b, spread, apart and ("spread", (*apart[1], apart[0])))
-            shift = b.bitcast(b.xor(spread, key), _FLOAT)
+            shift = _dither(b, i, key, apart)
         code = b.fptosi(b.fadd(position, shift), _I32)
         code = b.select(b.icmp_unsigned("==", bits, _I32(0)), _I32(0), code)
         _write(b, codes, i, b.trunc(code, _I8), apart)
@@ -297,7 +306,7 @@ def _or_nan(b: Any, top: Any, scale: Any) -> Any:
     return b.select(_is_finite(b, top), scale, b.bitcast(_I32(blocks.NAN_ORIGIN << 8), _FLOAT))
 
 
-KINDS = ("int8", "int8log", "int8log_nearest", "float16", "float16_positive")
+KINDS = ("int8", "int8_nearest", "int8log", "int8log_nearest", "float16", "float16_positive")
 
 
 def _widen(b: Any, x: Any, target: Any) -> Any:
@@ -315,7 +324,8 @@ def make_codec(kind: str, computed: str, apart: Apart | None = None) -> dict[str
         apart: a name for this buffer's codes, and the names of all that does not overlap them.
     """
     emit = {
-        "int8": lambda: _signed(apart),
+        "int8": lambda: _signed(apart, True),
+        "int8_nearest": lambda: _signed(apart, False),
         "int8log": lambda: _log(apart, True),
         "int8log_nearest": lambda: _log(apart, False),
         "float16": lambda: _half(apart, True),

@@ -64,7 +64,7 @@ SIZES = {**plain.SIZES, "int8": 1, "uint8": 1}
 
 def streams(variant: plain.Variant) -> list[str]:
     """Names of what is rounded with random bits, in the order of their keys."""
-    return [name for name, kind in variant.stored if kind in DITHERED or kind == "uint8"]
+    return [name for name, kind in variant.stored if kind in DITHERED or kind in ("int8", "uint8")]
 
 
 def update_source(variant: plain.Variant) -> str:

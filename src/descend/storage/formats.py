@@ -74,15 +74,13 @@ def encode(kind: Format, x: Tensor, key: tuple[int, int] | None = None) -> tuple
     Args:
         kind: the format.
         x: the values.
-        key: from `rounding.keys`, for unbiased rounding of int8 non-negative and of bfloat16 buffers; None: to nearest.
+        key: from `rounding.keys`, for unbiased rounding of int8 and bfloat16 buffers; None: to nearest.
     """
     if kind.name == "int8":
-        if kind.signed:
-            return blocks.encode_signed(x)
         dither = None
         if key is not None:
             dither = rounding.block_dither(blocks.block_count(x.numel()), blocks.BLOCK, key)
-        return blocks.encode_log(x, dither)
+        return blocks.encode_signed(x, dither) if kind.signed else blocks.encode_log(x, dither)
     if kind.name == "float16":
         return blocks.encode_half(x, kind.signed)
     if kind.name == "bfloat16" and key is not None:

@@ -32,7 +32,7 @@ def kind_of(format: Format) -> str:
 
 def is_dithered(kind: str) -> bool:
     """Whether random bits go into what is kept."""
-    return kind == "uint8" or kind.endswith("~")
+    return kind in ("int8", "uint8") or kind.endswith("~")
 
 
 def load_kept(kind: str, tensor: Tensor, words: Tensor | None, rest: Tensor | None = None) -> Tensor:
@@ -86,11 +86,9 @@ def store_kept(
         in_memory_order(rounded).copy_(parameters.stochastic(flat, tensor.dtype, random))
         tensor.copy_(rounded)
         return
-    if kind == "int8":
-        codes, new_words = blocks.encode_signed(flat)
-    elif kind == "uint8":
+    if kind in ("int8", "uint8"):
         dither = rounding.block_dither(blocks.block_count(flat.numel()), blocks.BLOCK, key, first)
-        codes, new_words = blocks.encode_log(flat, dither)
+        codes, new_words = (blocks.encode_signed if kind == "int8" else blocks.encode_log)(flat, dither)
     else:
         codes, new_words = blocks.encode_half(flat, kind == "float16*")
     assert words is not None
