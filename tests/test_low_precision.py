@@ -448,13 +448,14 @@ def test_a_defined_optimizer_takes_them_too() -> None:
 
 
 @pytest.mark.parametrize("engine", ["cpu", "eager"])
-def test_an_element_without_gradients_comes_to_rest(engine: str) -> None:
+@pytest.mark.parametrize("beta1", [0.9, 0.95])
+def test_an_element_without_gradients_comes_to_rest(engine: str, beta1: float) -> None:
     """Rounded to nearest, its first moment would stand still while the second decays, and the parameter run away."""
     moved = {}
     for name in (None, "int8"):
         torch.manual_seed(0)
         w = Parameter(torch.zeros(16, 8))
-        optimizer = descend.AdamW([w], lr=1e-3, betas=(0.9, 0.99), weight_decay=0.0, state_dtype=name, engine=engine)
+        optimizer = descend.AdamW([w], lr=1e-3, betas=(beta1, 0.99), weight_decay=0.0, state_dtype=name, engine=engine)
         for t in range(1200):
             w.grad = torch.randn(16, 8)
             if t >= 10:

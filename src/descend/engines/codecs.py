@@ -157,8 +157,8 @@ def _signed(apart: Apart | None, dithered: bool) -> dict[str, Callable[..., Any]
         t = b.fmul(y, r)
         z = b.fmul(t, b.fsub(_f(blocks.CURVE), b.fmul(t, r)))
         if dithered:
-            shift = b.fmul(_dither(b, i, key, apart), _f(blocks.DITHER_WIDTH))
-            shift = b.fsub(shift, _f(blocks.DITHER_MIDDLE))
+            width = b.fsub(_f(1.0), b.fmul(z, _f(blocks.NARROWER)))
+            shift = b.fmul(b.fsub(_dither(b, i, key, apart), _f(1.5)), width)
             z = b.fadd(z, b.select(b.fcmp_ordered("<", z, _f(blocks.SMALL)), shift, _f(0.0)))
         rounded = b.fadd(_call(b, "llvm.copysign", z, x), _f(blocks.ROUND))
         _write(b, codes, i, b.trunc(_bits(b, rounded), _I8), apart)

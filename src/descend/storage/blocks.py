@@ -54,9 +54,9 @@ ROOT, CURVE, ROOT_SCALE = 0x5F1FFFF9, 2.38924456, 0.703952253
 SIGNED_TOP = (127 * ROOT_SCALE) ** 2
 # Below this, 1/scale would overflow: the block is multiplied by 2**64 first, which is exact.
 TINY, LIFT = 2.0**-100, 2.0**64
-# Codes below SMALL are dithered by (1 - 2/32) of a code: values on the grid, which the root's error moves by a fiftieth
-# of a code at most, stay where they are.
-SMALL, DITHER_WIDTH, DITHER_MIDDLE = 32.0, 0.9375, 1.40625
+# Codes z below SMALL are dithered by 1 - z/512 of a code: values on the grid, which the root's error moves by less than
+# z/1024, stay where they are, and nothing else does.
+SMALL, NARROWER = 32.0, 1 / 512
 ROUND = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer, which stands in the lowest bits
 
 STEPS = 254  # of the logarithmic grid: codes 1 to 255
@@ -112,7 +112,7 @@ def encode_signed(x: Tensor, dither: Tensor | None = None) -> tuple[Tensor, Tens
     t = y * r
     z = t * (CURVE - t * r)
     if dither is not None:
-        z = z + torch.where(z < SMALL, dither * DITHER_WIDTH - DITHER_MIDDLE, 0.0)
+        z = z + torch.where(z < SMALL, (dither - 1.5) * (1.0 - z * NARROWER), 0.0)
     z = torch.copysign(z, rows) + ROUND
     codes = z.view(torch.int32).to(torch.int8)
     finite = top < INFINITY
