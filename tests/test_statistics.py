@@ -114,7 +114,7 @@ def test_optimizers_of_whole_tensors_skip_and_raise(name: str) -> None:
     optimizer.step()
     assert optimizer.skipped_steps == 1 and torch.equal(p, torch.ones(4, 3)) and not optimizer.state
     optimizer.param_groups[0]["nonfinite"] = "raise"
-    with pytest.raises(RuntimeError, match=r"gradients of 1 parameter is NaN or infinite: p\."):
+    with pytest.raises(RuntimeError, match=r"the gradient of 1 parameter is NaN or infinite: p\."):
         optimizer.step()
 
 

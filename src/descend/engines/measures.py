@@ -52,11 +52,9 @@ def is_finite(grad: Tensor | None) -> bool:
 
 def refusal(names: Sequence[str]) -> str:
     """What to say of parameters whose gradients are not finite."""
-    more = " ..." if len(names) > 8 else ""
-    return (
-        f"gradients of {len(names)} parameter{'s are' if len(names) > 1 else ' is'} NaN or infinite: "
-        f"{', '.join(names[:8])}{more}. Nothing was updated (nonfinite='raise')"
-    )
+    more, several = " ..." if len(names) > 8 else "", len(names) > 1
+    what = f"gradients of {len(names)} parameters are" if several else "the gradient of 1 parameter is"
+    return f"{what} NaN or infinite: {', '.join(names[:8])}{more}. Nothing was updated (nonfinite='raise')"
 
 
 def statistics(grad: Tensor, before: Tensor, new: Tensor) -> list[float]:
