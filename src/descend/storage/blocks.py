@@ -13,10 +13,10 @@ seven operations where the exact root would occupy the divider, which the rule i
 for log(1 + 15 |x|) has the same error and is three instructions shorter to encode, but ends at 1/470 of the largest; a
 cube root would reach 1/2048383 at an error of 0.0086 to 0.0090, at twice the cost.
 
-Codes below 32 are dithered: to nearest, a moment that only decays, by 0.9 a step, stands still from 10 codes down (0.6 %
-of the largest), while its second moment goes on to 0; their ratio grows, and the parameter of a rare word or a dead
-unit runs away. The errors are then 0.0068, 0.0075, 0.0083 and 0.0084; with all codes dithered, 0.0092 to 0.0110. With a
-decay of 0.97 and more, codes above 32 may still stand.
+Codes below 32 are dithered: to nearest, a moment that only decays, by 0.9 a step, stands still from 10 codes down
+(0.6 % of the largest), while its second moment goes on to 0; their ratio grows, and the parameter of a rare word or a
+dead unit runs away. The errors are then 0.0068, 0.0075, 0.0083 and 0.0084; with all codes dithered, 0.0092 to 0.0110.
+With a decay of 0.97 and more, codes above 32 may still stand.
 
 **log**: non-negative values on an even grid over the float's bit pattern, 254 steps from the smallest positive value
 of the block to the largest; code 0 is exactly zero, and nothing else is. A bit pattern is a logarithm, linear between
