@@ -38,10 +38,10 @@ class LBFGS(Optimizer):
         optimizer.step(closure)
         print(optimizer.result.message)
 
-    With a line search, parameters are never left where the loss is not finite, nor worse than the best point seen: a
-    search that fails drops the history and tries the gradient, then gives up at the best point, and says so. A loss
-    that is NaN or infinite at a trial makes the step shorter. Without one (None, torch's default), steps have the
-    length `lr`, as in torch, and may diverge: prefer "strong_wolfe".
+    With a line search, parameters are never left where the loss is not finite, nor worse than the best point seen (but
+    for rounding errors of the loss): a search that fails drops the history and tries the gradient, then gives up at the
+    best point, and says so. A loss that is NaN or infinite at a trial makes the step shorter. Without one (None, as
+    in torch), steps have the length `lr` and may diverge: prefer "strong_wolfe".
 
     Args:
         params: tensors, (name, tensor) pairs, or dicts of groups. Dtypes and devices may be mixed; float16 and bfloat16
