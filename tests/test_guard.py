@@ -158,6 +158,28 @@ def test_squares_beyond_float64() -> None:
         assert torch.allclose(q, torch.tensor([-0.6, -0.8], dtype=torch.float64), rtol=1e-12)
 
 
+@pytest.mark.parametrize("way", ["one launch", "two launches", "launch and eager", "whole tensors", "function"])
+def test_sums_of_squares_that_overflow_only_together(way: str) -> None:
+    """Each gradient's sum of squares is a float64 number, all of them together are not."""
+    a, b = (Parameter(torch.zeros(2, 2, dtype=torch.float64)) for _ in range(2))
+    if way == "launch and eager":
+        b = Parameter(torch.zeros(2, 4, dtype=torch.float64)[:, ::2])
+    a.grad, b.grad = (torch.full_like(p, 6e153).requires_grad_(False) for p in (a, b))
+    norm = math.sqrt(8) * 6e153
+    if way == "function":
+        assert float(descend.clip_grad_norm_([a, b], 1.0)) == pytest.approx(norm, rel=1e-12)
+        return
+    cls: Any = descend.Adafactor if way == "whole tensors" else descend.SGD
+    groups = [{"params": [a]}, {"params": [b]}]
+    optimizer = cls(groups, lr=1.0, clip_grad_norm=1.0, nonfinite="raise", stats=True)
+    if way == "two launches":  # another set of absent scalars is another kernel
+        optimizer.param_groups[1]["momentum"] = 0.5
+    optimizer.step()
+    assert all(bool(p.isfinite().all()) for p in (a, b))
+    if cls is descend.SGD:
+        assert torch.allclose(a, torch.full_like(a, -6e153 / norm), rtol=1e-12)
+
+
 # ---------------------------------------------------------------------------------------------------------- nonfinite
 
 

@@ -19,7 +19,7 @@ from . import layout as word
 from . import measures
 from .cpu import is_dense, name_of, usable
 from .eager import is_exact
-from .launch import LONG, SHARE, entry_points
+from .launch import LONG, SHARE, added, entry_points
 from .native import threads
 from .source import Norm, Variant, kernel
 
@@ -94,7 +94,7 @@ class Tensors:
     def squares(self) -> float:
         """The sum of their squares, in float64."""
         self._run(kernel(Norm(self._dtype, self._computed, False)))
-        return float(self._squares.sum())
+        return added(self._squares)
 
     def scale(self, factor: float) -> None:
         """Multiply all of them, in place."""
@@ -114,8 +114,8 @@ def clip(tensors: Sequence[Tensor], limit: float, refuse: bool) -> float:
     for tensor, dtype in zip(tensors, map(_dtype, tensors), strict=True):
         by_dtype.setdefault(dtype, []).append(tensor)
     tables = [Tensors(group) for group in by_dtype.values()]
-    total = math.fsum(squares) if all(map(math.isfinite, squares := [t.squares() for t in tables])) else math.nan
-    norm = math.sqrt(total) if math.isfinite(total) else measures.large_norm([(t, math.inf) for t in tensors])
+    total = measures.total(table.squares() for table in tables)
+    norm = measures.norm(total, lambda: [(tensor, math.inf) for tensor in tensors])
     if refuse and not math.isfinite(norm):
         raise RuntimeError(
             f"The total norm of order 2.0 for gradients from `parameters` is non-finite ({norm}), so it cannot be "

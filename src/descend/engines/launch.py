@@ -37,6 +37,12 @@ def entry_points() -> tuple[Any, Any, int]:
     return ctypes.PYFUNCTYPE(*_LAUNCH)(launch), ctypes.CFUNCTYPE(*_LAUNCH)(launch), worker
 
 
+def added(sums: Any) -> float:
+    """The sum of an array of sums of squares; infinite if float64 cannot hold it."""
+    with numpy.errstate(over="ignore"):
+        return float(sums.sum())
+
+
 class Launch:
     """Tables for one multi-tensor launch: made once, run every step until something changes.
 
@@ -197,7 +203,7 @@ class Launch:
                 return None
         finally:
             self._header[word.KERNEL] = self._kernel
-        return float(self._squares.sum())
+        return added(self._squares)
 
     def after_check(self) -> bool:
         """The update, right after `squares`; checked again if other Python threads may have run in between."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -39,6 +39,24 @@ def large_norm(grads: Sequence[tuple[Tensor, float]]) -> float:
     return most * math.sqrt(math.fsum(float((x / most).square().sum()) for x in values))
 
 
+def total(squares: Iterable[float]) -> float:
+    """The sum of sums of squares; infinite if float64 cannot hold it."""
+    try:
+        return math.fsum(squares)
+    except OverflowError:
+        return math.inf
+
+
+def norm(total: float, grads: Callable[[], Sequence[tuple[Tensor, float]]]) -> float:
+    """The norm of gradients with this sum of squares.
+
+    Args:
+        total: from `total`.
+        grads: gives the gradients with their limits, which are looked at again where the sum is not finite.
+    """
+    return math.sqrt(total) if math.isfinite(total) else large_norm(grads())
+
+
 def factor(limit: float, norm: float) -> float:
     """What to multiply gradients with, so that their norm is at most `limit`: as torch's clip_grad_norm_."""
     value = limit / (norm + 1e-6)
@@ -50,11 +68,19 @@ def is_finite(grad: Tensor | None) -> bool:
     return grad is None or bool(_wide(grad).isfinite().all())
 
 
-def refusal(names: Sequence[str]) -> str:
-    """What to say of parameters whose gradients are not finite."""
-    more, several = " ..." if len(names) > 8 else "", len(names) > 1
-    what = f"gradients of {len(names)} parameters are" if several else "the gradient of 1 parameter is"
-    return f"{what} NaN or infinite: {', '.join(names[:8])}{more}. Nothing was updated (nonfinite='raise')"
+def leaves_out(nonfinite: str, grads: Iterable[tuple[str, Tensor | None]]) -> bool:
+    """Whether a step with these gradients, by name, is to be skipped because of NaN or infinity.
+
+    Raises:
+        RuntimeError: `nonfinite` is "raise" and there is such a gradient.
+    """
+    names = [name for name, grad in grads if not is_finite(grad)]
+    if names and nonfinite == "raise":
+        more, several = " ..." if len(names) > 8 else "", len(names) > 1
+        what = f"gradients of {len(names)} parameters are" if several else "the gradient of 1 parameter is"
+        listed = ", ".join(names[:8])
+        raise RuntimeError(f"{what} NaN or infinite: {listed}{more}. Nothing was updated (nonfinite='raise')")
+    return bool(names)
 
 
 def statistics(grad: Tensor, before: Tensor, new: Tensor) -> list[float]:

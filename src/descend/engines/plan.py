@@ -136,13 +136,10 @@ class Plan:
         if None in squares:
             return Outcome.CHANGED
         eagerly = [measures.squares(job.grad, job.row.clip) for job in self.eager]
-        total = math.fsum([*filter(None, squares), *eagerly]) if math.isfinite(sum(filter(None, squares))) else math.nan
+        total = measures.total([*filter(None, squares), *eagerly])
         if not math.isfinite(total) and self.guard.nonfinite != "propagate":
-            names = [job.name for job in self.jobs if not measures.is_finite(job.param.grad)]
-            if names and self.guard.nonfinite == "skip":
+            if measures.leaves_out(self.guard.nonfinite, ((job.name, job.param.grad) for job in self.jobs)):
                 return Outcome.SKIPPED
-            if names:
-                raise RuntimeError(measures.refusal(names))
         if self.guard.clip_norm is not None and not self._clip(total, self.guard.clip_norm):
             return Outcome.CHANGED
         self._run_eager()
@@ -152,12 +149,9 @@ class Plan:
 
     def _clip(self, total: float, limit: float) -> bool:
         """Scale all gradients so that their norm is at most the limit; False if another kernel is needed."""
-        if math.isfinite(total):
-            norm = math.sqrt(total)
-        else:
-            norm = measures.large_norm(
-                [(job.param.grad, job.row.clip) for job in self.jobs if job.param.grad is not None]
-            )
+        norm = measures.norm(
+            total, lambda: [(g, job.row.clip) for job in self.jobs if (g := job.param.grad) is not None]
+        )
         factor = measures.factor(limit, norm)
         if all(row.factor == factor for row in self.rows):
             return True

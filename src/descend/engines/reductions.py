@@ -17,7 +17,7 @@ from .intrinsics import place
 from .layout import BLOCK
 
 LANES = 16
-_I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 _REAL = {"float32": ir.FloatType(), "float64": ir.DoubleType()}
 _BITS = {"float32": (_I32, 0x7F800000), "float64": (_I64, 0x7FF0000000000000)}
 _SUMS = ir.VectorType(ir.DoubleType(), LANES)

@@ -37,18 +37,13 @@ def guarded(optimizer: Optimizer, step: Callable[[], None]) -> None:
     factor = 1.0
     with torch.no_grad():
         if guard.first_pass:
-            squares = [measures.squares(grad, limit) for _, grad, limit, _ in found]
-            finite = all(map(math.isfinite, squares))
-            if not finite and guard.nonfinite != "propagate":
-                names = [name for _, grad, _, name in found if not measures.is_finite(grad)]
-                if names and guard.nonfinite == "skip":
+            total = measures.total(measures.squares(grad, limit) for _, grad, limit, _ in found)
+            if not math.isfinite(total) and guard.nonfinite != "propagate":
+                if measures.leaves_out(guard.nonfinite, ((name, grad) for _, grad, _, name in found)):
                     optimizer.skipped_steps += 1
                     return
-                if names:
-                    raise RuntimeError(measures.refusal(names))
             if guard.clip_norm is not None:
-                large = [(grad, limit) for _, grad, limit, _ in found]
-                norm = math.sqrt(math.fsum(squares)) if finite else measures.large_norm(large)
+                norm = measures.norm(total, lambda: [(grad, limit) for _, grad, limit, _ in found])
                 factor = measures.factor(guard.clip_norm, norm)
         before = [p.detach().clone() for p, *_ in found] if guard.stats else []
         try:

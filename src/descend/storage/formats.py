@@ -68,23 +68,24 @@ def format_of(name: str, signed: bool) -> Format:
     raise ValueError(f"state_dtype must be one of {', '.join(NAMES)}, not {name!r}")
 
 
-def encode(kind: Format, x: Tensor, key: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None]:
+def encode(kind: Format, x: Tensor, key: tuple[int, int] | None = None, first: int = 0) -> tuple[Tensor, Tensor | None]:
     """Codes and block numbers of a flat float32 tensor, in memory order.
 
     Args:
         kind: the format.
         x: the values.
         key: from `rounding.keys`, for unbiased rounding of int8 and bfloat16 buffers; None: to nearest.
+        first: number of the tensor's first block in all parameters together.
     """
     if kind.name == "int8":
         dither = None
         if key is not None:
-            dither = rounding.block_dither(blocks.block_count(x.numel()), blocks.BLOCK, key)
+            dither = rounding.block_dither(blocks.block_count(x.numel()), blocks.BLOCK, key, first)
         return blocks.encode_signed(x, dither) if kind.signed else blocks.encode_log(x, dither)
     if kind.name == "float16":
         return blocks.encode_half(x, kind.signed)
     if kind.name == "bfloat16" and key is not None:
-        return parameters.stochastic(x, kind.codes, parameters.random16(x.numel(), key, 0)), None
+        return parameters.stochastic(x, kind.codes, parameters.random16(x.numel(), key, first)), None
     return x.to(kind.codes), None
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import blocks, parameters, rounding
-from .formats import Format
+from . import parameters
+from .formats import Format, decode, encode, format_of
 from .parameters import in_memory_order
 
 Key = tuple[int, int]
@@ -30,6 +30,11 @@ def kind_of(format: Format) -> str:
     return "bfloat16~" if format.name == "bfloat16" else format.name
 
 
+_BLOCKED = {
+    kind_of(f): f for f in (format_of(name, signed) for name in ("int8", "float16") for signed in (True, False))
+}
+
+
 def is_dithered(kind: str) -> bool:
     """Whether random bits go into what is kept."""
     return kind in ("int8", "uint8") or kind.endswith("~")
@@ -42,11 +47,7 @@ def load_kept(kind: str, tensor: Tensor, words: Tensor | None, rest: Tensor | No
         return parameters.load_pair(kind.split("|")[1], tensor.detach().contiguous(), rest.contiguous())
     if words is None:
         return tensor.to(torch.float32)
-    codes = in_memory_order(tensor)
-    if kind == "int8":
-        values = blocks.decode_signed(codes, words)
-    else:
-        values = blocks.decode_log(codes, words) if kind == "uint8" else blocks.decode_half(codes, words)
+    values = decode(_BLOCKED[kind], in_memory_order(tensor), words)
     result = torch.empty_like(tensor, dtype=torch.float32)
     in_memory_order(result).copy_(values)
     return result
@@ -86,11 +87,7 @@ def store_kept(
         in_memory_order(rounded).copy_(parameters.stochastic(flat, tensor.dtype, random))
         tensor.copy_(rounded)
         return
-    if kind in ("int8", "uint8"):
-        dither = rounding.block_dither(blocks.block_count(flat.numel()), blocks.BLOCK, key, first)
-        codes, new_words = (blocks.encode_signed if kind == "int8" else blocks.encode_log)(flat, dither)
-    else:
-        codes, new_words = blocks.encode_half(flat, kind == "float16*")
-    assert words is not None
+    codes, new_words = encode(_BLOCKED[kind], flat, key, first)
+    assert words is not None and new_words is not None
     in_memory_order(tensor).copy_(codes)
     words.copy_(new_words)

@@ -16,7 +16,6 @@ from .blocks import BLOCK, block_count
 # Random bits inside a block: multiples of the golden ratio in 32 bits, of which the upper 16 are used. They are spread
 # more evenly than chance; where a block begins is a hash of its number, so for one element they are uniform over steps.
 WEYL = 0x9E3779B1
-MODES = ("stochastic", "kahan", "split")
 
 
 def in_memory_order(tensor: Tensor) -> Tensor:
