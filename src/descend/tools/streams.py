@@ -85,6 +85,7 @@ class Stream:
         self._bytes = 0
         self._starts: list[int] = []  # the number of the first batch of every epoch begun
         self._iterator: Iterator[Any] | None = None
+        self._epoch = 0  # that the iterator is in
         self._next = 0  # the number of the batch that the iterator gives next
         self._random: RandomState | None = None  # of loading, between two batches
 
@@ -129,9 +130,9 @@ class Stream:
                 self._random.restore()
             batch = next(self._iterator, _END)  # type: ignore[arg-type]  # _begin has made it
             if batch is _END:
-                if self._next == self._starts[-1]:
+                if self._next == self._starts[self._epoch]:
                     raise ValueError("loader: an epoch of it has no batch; is it an iterator that has run out?")
-                self._begin(bisect_right(self._starts, self._next - 1))
+                self._begin(self._epoch + 1)
                 batch = next(self._iterator, _END)  # type: ignore[arg-type]
                 if batch is _END:
                     raise ValueError("loader: only its first epoch has batches; it must be possible to iterate anew")
@@ -153,7 +154,7 @@ class Stream:
         if epoch == len(self._starts):
             self._starts.append(self._next)
         seed_everything(derive("data", self._seed, epoch), generators_of(self._loader))
-        self._next = self._starts[epoch]
+        self._epoch, self._next = epoch, self._starts[epoch]
         self._iterator = iter(self._loader)  # type: ignore[arg-type]  # without a loader nothing is loaded
 
 
