@@ -1,7 +1,8 @@
-"""The command `descend`: `descend compare demo:line`, `descend version`.
+"""The command `descend`: which optimizer and which learning rate, from a shell.
 
 stdout carries the result only, stderr the progress and the complaints, so a pipe gets nothing but the result.
-Exit codes: 0 done, 2 wrong usage or something that has to be installed first, 130 interrupted.
+Exit codes: 0 done, 1 no answer (all runs diverged, no rate found), 2 wrong usage or something that has to be installed
+first, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,21 +11,30 @@ import argparse
 import os
 import platform
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from typing import Any
 
 import torch
 
 import descend
 
-from . import plots
-from .comparison import compare
+from .command_line import EXIT_INTERRUPTED, EXIT_OK, complain
+from .contenders import UnknownOptimizer
 from .extras import MissingExtra
-from .report import show
-from .workloads import WORKLOADS, UnknownWorkload, find
+from .sources import SetupFailed, SourceError
 
-EXIT_OK, EXIT_USAGE, EXIT_INTERRUPTED = 0, 2, 130
+COMMANDS = {
+    "lr": (".finding.command", "find a learning rate for one optimizer, in seconds"),
+    "compare": (".comparing.command", "compare optimizers and learning rates on your model, in minutes"),
+    "show": (".showing", "print a comparison that was kept with --out, or turn it into a file"),
+    "watch": (".watching.command", "follow a comparison or a training that is running elsewhere"),
+    "table": (".quickref", "the quick reference: where to start with which optimizer"),
+    "bench": (".bench.command", "train the demos, each optimizer beside its twin from torch.optim"),
+}
+"""Where each command's `add_arguments(parser)` and `run(arguments, stdout, tell)` are, and what it does."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,62 +43,27 @@ def parser() -> argparse.ArgumentParser:
         prog="descend",
         description="Tools of descend, the optimizers of torch.optim done again.",
         epilog="examples:\n"
-        "  descend compare demo:line                     table on the screen, picture in descend-line.png\n"
-        "  descend compare demo:digits --plot none       no picture\n"
-        "  descend compare demo:line --json | jq .rows   the result as JSON\n"
-        "  descend version                               versions, and which engine runs here\n\n"
-        "exit codes: 0 done, 2 wrong usage, 130 interrupted",
+        "  descend compare demo:digits                   which optimizer, which rate, on a built-in problem\n"
+        "  descend compare train.py:setup --out runs/a   the same on yours: setup() returns model, loader, loss_fn\n"
+        "  descend lr train.py:setup --optimizer adamw   a learning rate in seconds\n"
+        "  descend table                                 where to start without measuring\n"
+        "  descend bench demo:line                       the same numbers as torch.optim's, and how much faster\n\n"
+        "exit codes: 0 done, 1 no answer, 2 wrong usage, 130 interrupted",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = main.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    known = "\n".join(f"  {workload.name:<13}  {workload.title}" for workload in WORKLOADS.values())
-    comparing = commands.add_parser(
-        "compare",
-        help="train one model with several optimizers, each beside its twin from torch.optim",
-        description="Train one model with several optimizers from the same start, each beside its twin from\n"
-        "torch.optim, and print what they learned and how long their steps took.",
-        epilog=f"workloads:\n{known}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    comparing.add_argument("workload", nargs="?", metavar="WORKLOAD", help="what to train, see below")
-    comparing.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="default: 0")
-    comparing.add_argument("--epochs", type=whole(1, 10**6), metavar="N", help="default: the workload's own")
-    comparing.add_argument(
-        "--plot",
-        metavar="FILE",
-        help="where to draw the picture, or none (default: descend-line.png or the like, here)",
-    )
-    comparing.add_argument(
-        "--json",
-        nargs="?",
-        const="-",
-        metavar="FILE",
-        help="write JSON to FILE, or with - or no FILE to stdout instead of the table",
-    )
-    comparing.add_argument("--quiet", action="store_true", help="no progress on stderr")
-
+    for name, (_, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, add_help=False)
+        command.add_argument("rest", nargs=argparse.REMAINDER)
     commands.add_parser("version", help="print versions and which engine is usable")
     return main
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """What argparse calls to read a whole number of that range."""
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}, got {text!r}")
-        return int(text)
-
-    return read
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    grammar = parser()
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        chosen = grammar.parse_args(arguments)
-        code = run_compare(chosen, grammar) if chosen.command == "compare" else run_version()
+        code = dispatch(given)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -100,60 +75,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_OK
 
 
-def complain(message: str) -> int:
-    """Print an error to stderr; returns the exit code for it."""
-    print(f"descend: error: {message}", file=sys.stderr)
-    return EXIT_USAGE
-
-
-def run_compare(chosen: argparse.Namespace, grammar: argparse.ArgumentParser) -> int:
-    """`descend compare`: check everything that can be wrong, train, and only then write."""
-    if chosen.workload is None and chosen.json in WORKLOADS:
-        chosen.workload, chosen.json = chosen.json, "-"  # `compare --json demo:line`: argparse took it for the file
-    if chosen.workload is None:
-        grammar.error(f"compare: which workload? One of {', '.join(WORKLOADS)}")
+def dispatch(given: list[str]) -> int:
+    """Find the command, let it read its own arguments, and run it; what users can mend becomes a message."""
+    if not given or given[0] not in COMMANDS:
+        parser().parse_args(given)  # version, help or a complaint
+        return run_version()
+    module: Any = import_module(COMMANDS[given[0]][0], __package__)
+    grammar = argparse.ArgumentParser(prog=f"descend {given[0]}")
+    module.add_arguments(grammar)
+    chosen = grammar.parse_args(given[1:])
     try:
-        workload = find(chosen.workload)
-    except UnknownWorkload as error:
+        return int(module.run(chosen, sys.stdout, teller(getattr(chosen, "quiet", False))))
+    except SetupFailed as error:
+        traceback.print_exception(error.__cause__, file=sys.stderr)  # of the user's own function
+        return complain(str(error))
+    except (MissingExtra, SourceError, UnknownOptimizer) as error:
         return complain(str(error))
 
-    default = f"descend-{workload.name.removeprefix('demo:')}.png"
-    picture = None if chosen.plot == "none" else Path(chosen.plot or default)
-    for file in filter(None, (picture, None if chosen.json in (None, "-") else Path(chosen.json))):
-        if not file.parent.is_dir():
-            return complain(f"cannot write {str(file)!r}: there is no directory {str(file.parent)!r}")
-    if picture is not None:
-        try:
-            plots.check_format(picture)
-        except MissingExtra as error:
-            print(f"descend: no picture: {error}", file=sys.stderr)
-            picture = None
-        except ValueError as error:
-            return complain(str(error))
+
+def teller(quiet: bool) -> Callable[[str], None]:
+    """What prints a line of progress."""
 
     def tell(line: str) -> None:
-        if not chosen.quiet:
+        if not quiet:
             print(line, file=sys.stderr, flush=True)
 
-    try:
-        result = compare(workload, seed=chosen.seed, epochs=chosen.epochs, progress=tell)
-    except MissingExtra as error:
-        return complain(str(error))
-    if chosen.json == "-":
-        print(result.to_json())
-    else:
-        show(result.heading(), result.tables(), sys.stdout)
-    sys.stdout.flush()
-    try:
-        if chosen.json not in (None, "-"):
-            Path(chosen.json).write_text(result.to_json() + "\n", encoding="utf-8")
-            tell(f"wrote {chosen.json}")
-        if picture is not None:
-            result.plot(picture)
-            tell(f"wrote {picture}")
-    except OSError as error:
-        return complain(f"cannot write {error.filename}: {error.strerror}")
-    return EXIT_OK
+    return tell
 
 
 def run_version() -> int:

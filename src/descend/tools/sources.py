@@ -34,6 +34,10 @@ class SourceError(ValueError):
     """A setup function cannot be found, or gives something that cannot be trained."""
 
 
+class SetupFailed(SourceError):
+    """The user's setup function, or the import of its file, raised; the cause is what it raised."""
+
+
 def resolve(text: str, seed: int = 0) -> dict[str, Any]:
     """Call a setup function; returns keyword arguments of `compare`.
 
@@ -44,6 +48,7 @@ def resolve(text: str, seed: int = 0) -> dict[str, Any]:
 
     Raises:
         SourceError: there is no such function, or it returned something else.
+        SetupFailed: it raised.
         UnknownDemo: no demo has that name.
     """
     place, separator, function = text.rpartition(":")
@@ -56,7 +61,12 @@ def resolve(text: str, seed: int = 0) -> dict[str, Any]:
     else:
         setup = _function(text, place, function)
     with random_numbers_of(seed):
-        given = setup()
+        try:
+            given = setup()
+        except Exception as error:
+            if place == "demo":
+                raise
+            raise SetupFailed(f"{text!r}: {function}() raised {type(error).__name__}: {error}") from error
     return {"name": text, **_as_arguments(given, text)}
 
 
@@ -88,8 +98,10 @@ def _from_file(file: Path, text: str) -> Any:
     sys.modules[name] = module  # pickling of data sets by loader processes looks classes up here
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, Exception):
+            raise SetupFailed(f"{text!r}: importing {file.name} raised {type(error).__name__}: {error}") from error
         raise
     finally:
         sys.path.remove(str(file.parent.resolve()))
