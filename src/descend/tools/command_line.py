@@ -51,7 +51,7 @@ def number(text: str) -> float:
 
 
 def unwritable(*files: str | Path | None) -> str:
-    """Why one of the files cannot be written, as far as can be told before; empty if all can. None and "-" are no files."""
+    """Why one of the files cannot be written, as far as one can tell; empty if all can. None and "-" are no files."""
     for file in files:
         if file is None or str(file) == "-":
             continue

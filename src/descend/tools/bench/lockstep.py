@@ -1,4 +1,4 @@
-"""`compare`: train one model with several optimizers from the same start, each beside its twin from torch.optim.
+"""`twins`: train one model with several optimizers from the same start, each beside its twin from torch.optim.
 
 Both twins train in lockstep, one step of the one and one step of the other in alternating order, with only
 `optimizer.step()` on the clock. So the two times come from the same seconds of the same machine and from the steps a
@@ -20,10 +20,10 @@ import torch
 
 import descend
 
-from . import plots, report
+from .. import plots, report
+from ..demos import DEMOS, UnknownDemo
+from .base import Setting, Task, Workload, use_threads
 from .training import Stopwatch, take_turns, train, train_with_closure
-from .workloads import Setting, Task, Workload, find
-from .workloads.base import use_threads
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The result of `compare`; `print` shows it as tables.
+class Twins:
+    """The result of `twins`; `print` shows it as tables.
 
     Attributes:
         workload: the workload that was run.
@@ -209,17 +209,36 @@ def run_setting(workload: Workload, setting: Setting, seed: int, epochs: int) ->
     )
 
 
-def compare(
+def workloads() -> dict[str, Workload]:
+    """What twins can be trained on, by the name of the demo."""
+    from . import digits, line, logistic  # here, because they show results of this module
+
+    return {workload.name: workload for workload in (line.LINE, digits.DIGITS, logistic.LOGISTIC)}
+
+
+def find(name: str) -> Workload:
+    """The workload called `name`, for example `"demo:line"`.
+
+    Raises:
+        UnknownDemo: there is none of that name.
+    """
+    known = workloads()
+    if name not in known:
+        raise UnknownDemo(name, {demo: DEMOS[demo] for demo in known})
+    return known[name]
+
+
+def twins(
     workload: str | Workload = "demo:line",
     *,
     seed: int = 0,
     epochs: int | None = None,
     progress: Callable[[str], None] | None = None,
-) -> Comparison:
-    """Train a workload with each of its optimizer settings, from the same start, beside torch.optim.
+) -> Twins:
+    """Train a demo with each of its optimizer settings, from the same start, beside torch.optim.
 
     Args:
-        workload: `"demo:line"`, `"demo:digits"`, or a `Workload`.
+        workload: `"demo:line"`, `"demo:digits"`, `"demo:logistic"`, or a `Workload`.
         seed: of the initial weights and of the order of the batches.
         epochs: how long to train each; the workload's own number by default.
         progress: called with one line of text as each setting ends.
@@ -228,12 +247,12 @@ def compare(
         The result: `print(result)`, `result.rows`, `result.to_json()`, `result.plot("file.png")`.
 
     Raises:
-        UnknownWorkload: no workload has that name.
-        MissingExtra: the workload's data come from a library that is not installed.
+        UnknownDemo: no demo has that name, or none that twins are trained on.
+        MissingExtra: the demo's data come from a library that is not installed.
         ValueError: `epochs` is less than 1, or `seed` is not in 0 .. 2**32 - 1.
 
     Example:
-        >>> result = compare("demo:line")
+        >>> result = twins("demo:line")
         >>> round(result.rows[0].final["w"], 4)
         0.2788
     """
@@ -252,7 +271,7 @@ def compare(
             if progress is not None:
                 seconds, loss = (perf_counter_ns() - start) / 1e9, rows[-1].final["loss"]
                 progress(f"[{number}/{len(chosen.settings)}] {setting.label}: loss {loss:.4g}, {seconds:.1f} s")
-        return Comparison(
+        return Twins(
             workload=chosen,
             seed=seed,
             epochs=epochs,

@@ -1,4 +1,4 @@
-"""What a workload is: a model, data and a loss, the optimizer settings to try on them, and how to show the result."""
+"""What twins are trained on: a model, data and a loss, the optimizers to try, and how to show the result."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
     from ..report import Table
+    from .lockstep import Twins
 
 Batches = Callable[[int], Iterable[tuple[torch.Tensor, torch.Tensor]]]
 
@@ -83,13 +83,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Workload:
-    """Everything `compare` needs to know.
+    """Everything that `twins` needs to know.
 
     Attributes:
         name: what the command line calls it, `"demo:line"`.
         title: one line about it.
         setup: the task from a seed; called once per run, so every optimizer starts from the same weights.
-        settings: the optimizers to compare.
+        settings: the optimizers to train beside their twins.
         epochs: how long to train.
         reports: at how many epochs, evenly spaced and ending with the last, the tables show a value.
         timing_runs: how many more times to train for the clock alone, where one training has few steps for a median.
@@ -105,6 +105,6 @@ class Workload:
     epochs: int
     reports: int
     timing_runs: int
-    tables: Callable[[Comparison], tuple[Table, ...]]
-    draw: Callable[[Comparison, Any], None]
+    tables: Callable[[Twins], tuple[Table, ...]]
+    draw: Callable[[Twins, Any], None]
     threads: int | None = None

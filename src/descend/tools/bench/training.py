@@ -1,4 +1,4 @@
-"""The training loops of `compare`: one step per batch, or `step(closure)` for optimizers that evaluate the model.
+"""The training loops of the twins: one step per batch, or `step(closure)` for optimizers that evaluate the model.
 
 Both pause after each step, so that two optimizers can take turns, and both have only the optimizer on the clock.
 """
@@ -10,7 +10,7 @@ from time import perf_counter_ns
 
 import torch
 
-from .workloads import Task
+from .base import Task
 
 Record = Callable[[Mapping[str, float]], None]
 """Called once per epoch with the training loss and the task's measures."""

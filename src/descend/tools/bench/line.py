@@ -1,4 +1,4 @@
-"""`demo:line`: the first example of every PyTorch tutorial, a straight line through 15 points.
+"""`descend bench demo:line`: a straight line through 15 points.
 
 Two parameters, so the whole descent can be drawn, and a closed-form solution, so the distance to it can be measured.
 """
@@ -12,35 +12,16 @@ import torch
 from torch import nn
 
 from .. import plots
+from ..demos import TITLES
+from ..demos.line import X, columns, least_squares, mean_squared_error
 from ..report import Table
 from .base import Setting, Task, Workload, seeded
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
-
-X = (3.3, 4.4, 5.5, 6.71, 6.93, 4.168, 9.779, 6.182, 7.59, 2.167, 7.042, 10.791, 5.313, 7.997, 3.1)
-Y = (1.7, 2.76, 2.09, 3.19, 1.694, 1.573, 3.366, 2.596, 2.53, 1.221, 2.827, 3.465, 1.65, 2.904, 1.3)
+    from .lockstep import Twins
 
 TOLERANCE = 1e-6
 """How far the learned w and b may be from torch.optim's: about ten roundings of a float32 near 1, after 100 steps."""
-
-
-def columns(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """The points as two columns of shape (15, 1)."""
-    return torch.tensor(X, dtype=dtype)[:, None], torch.tensor(Y, dtype=dtype)[:, None]
-
-
-def least_squares() -> dict[str, float]:
-    """The w and b of the smallest mean squared error, in closed form and float64."""
-    x, y = columns(torch.float64)
-    w, b = torch.linalg.lstsq(torch.cat([x, torch.ones_like(x)], dim=1), y).solution.flatten().tolist()
-    return {"w": w, "b": b}
-
-
-def mean_squared_error(w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The loss at every (w, b) of two float64 tensors of one shape."""
-    x, y = columns(torch.float64)
-    return ((w[..., None] * x[:, 0] + b[..., None] - y[:, 0]) ** 2).mean(dim=-1)
 
 
 def setup(seed: int) -> Task:
@@ -57,7 +38,7 @@ def setup(seed: int) -> Task:
     )
 
 
-def tables(result: Comparison) -> tuple[Table, ...]:
+def tables(result: Twins) -> tuple[Table, ...]:
     """Loss by epoch; where each setting ended, and how long its step took."""
     losses = Table(
         title="Loss at epoch (as training prints it, before that epoch's update)",
@@ -100,7 +81,7 @@ def tables(result: Comparison) -> tuple[Table, ...]:
     return losses, ended
 
 
-def draw(result: Comparison, figure: Any) -> None:
+def draw(result: Twins, figure: Any) -> None:
     """Left the loss curves, right the paths of (w, b) over the contours of the loss."""
     figure.set_size_inches(13.6, 5.8)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
@@ -109,7 +90,7 @@ def draw(result: Comparison, figure: Any) -> None:
     _draw_paths(result, right)
 
 
-def _draw_losses(result: Comparison, axes: Any) -> None:
+def _draw_losses(result: Twins, axes: Any) -> None:
     lowest = _loss_at(result.reference)
     axes.set_yscale("log")
     for number, row in enumerate(result.rows):
@@ -123,7 +104,7 @@ def _draw_losses(result: Comparison, axes: Any) -> None:
     plots.label_ends(axes, [(row.label, row.curves["loss"][-1]) for row in result.rows], x=result.epochs)
 
 
-def _draw_paths(result: Comparison, axes: Any) -> None:
+def _draw_paths(result: Twins, axes: Any) -> None:
     begin = (result.start["w"], result.start["b"])
     solution = (result.reference["w"], result.reference["b"])
     paths = [
@@ -169,7 +150,7 @@ SETTINGS = (
 
 LINE = Workload(
     name="demo:line",
-    title="nn.Linear(1, 1) on 15 points, mean squared error, full batch",
+    title=TITLES["line"],
     setup=setup,
     settings=SETTINGS,
     epochs=100,

@@ -1,9 +1,8 @@
-"""`demo:digits`: a real data set that needs no download, scikit-learn's 1797 hand-written digits of 8 x 8 pixels."""
+"""`descend bench demo:digits`: an MLP on scikit-learn's hand-written digits, epoch by epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,37 +10,23 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from .. import plots
-from ..extras import need
+from ..demos import TITLES
+from ..demos.digits import Data, load, model
 from ..report import Table
 from .base import Setting, Task, Workload, seeded
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
+    from .lockstep import Twins
 
 BATCH = 64
-VALIDATION = 360
-SPLIT_SEED = 0
-"""The split into training and validation images stays the same whatever the seed of the run."""
-
-Data = tuple[torch.Tensor, torch.Tensor]
-
-
-@lru_cache(maxsize=1)
-def load() -> tuple[Data, Data]:
-    """(images, digits) to train on and to validate on; images float32 of shape (n, 64), from 0 to 1."""
-    digits = need("sklearn.datasets", "scikit-learn", "demo:digits").load_digits()
-    images = torch.tensor(digits.data, dtype=torch.float32) / 16
-    targets = torch.tensor(digits.target)
-    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    train, validation = order[VALIDATION:], order[:VALIDATION]
-    return (images[train], targets[train]), (images[validation], targets[validation])
+HELD_OUT = 360
 
 
 def setup(seed: int) -> Task:
     """An MLP 64-128-128-10 and mini-batches of 64 in an order that depends on the seed and the epoch alone."""
     (images, targets), (held_out, answers) = load()
     with seeded(seed):
-        model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
+        net = model()
 
     def batches(epoch: int) -> Iterator[Data]:
         order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(1_000_003 * seed + epoch))
@@ -54,13 +39,13 @@ def setup(seed: int) -> Task:
         right = (logits.argmax(dim=1) == answers).double().mean()
         return {"validation_loss": cross_entropy(logits, answers).item(), "validation_accuracy": right.item()}
 
-    return Task(model=model, loss_fn=nn.CrossEntropyLoss(), batches=batches, measure=measure)
+    return Task(model=net, loss_fn=nn.CrossEntropyLoss(), batches=batches, measure=measure)
 
 
-def tables(result: Comparison) -> tuple[Table, ...]:
+def tables(result: Twins) -> tuple[Table, ...]:
     """Validation loss and accuracy by epoch, and the time of a step."""
     learned = Table(
-        title=f"Loss and accuracy on {VALIDATION} held-out images after epoch",
+        title=f"Loss and accuracy on {HELD_OUT} held-out images after epoch",
         header=("optimizer", *map(str, result.report_epochs)),
         rows=tuple(
             (
@@ -90,10 +75,10 @@ def tables(result: Comparison) -> tuple[Table, ...]:
     return learned, timed
 
 
-def draw(result: Comparison, figure: Any) -> None:
+def draw(result: Twins, figure: Any) -> None:
     """Left the validation loss, right the validation accuracy, by epoch."""
     figure.set_size_inches(13.6, 5.6)
-    figure.suptitle(f"Hand-written digits, MLP 64-128-128-10, batches of {BATCH}: {VALIDATION} held-out images")
+    figure.suptitle(f"Hand-written digits, MLP 64-128-128-10, batches of {BATCH}: {HELD_OUT} held-out images")
     left, right = figure.subplots(1, 2)
     _draw_curves(result, left, "validation_loss", 1.0)
     left.set_yscale("log")
@@ -107,7 +92,7 @@ def draw(result: Comparison, figure: Any) -> None:
         plots.label_ends(axes, [(row.label, scale * row.final[name]) for row in result.rows], x=result.epochs)
 
 
-def _draw_curves(result: Comparison, axes: Any, name: str, scale: float) -> None:
+def _draw_curves(result: Twins, axes: Any, name: str, scale: float) -> None:
     for number, row in enumerate(result.rows):
         curve = [scale * value for value in (result.start[name], *row.curves[name])]
         plots.draw_curve(axes, range(result.epochs + 1), curve, number)
@@ -118,7 +103,7 @@ def _draw_curves(result: Comparison, axes: Any, name: str, scale: float) -> None
 
 DIGITS = Workload(
     name="demo:digits",
-    title="1797 hand-written digits, an MLP 64-128-128-10, batches of 64",
+    title=TITLES["digits"],
     setup=setup,
     settings=(
         Setting("SGD", {"lr": 0.1}),

@@ -1,12 +1,10 @@
-"""`demo:logistic`: a convex problem on real data, where curvature pays: scikit-learn's breast cancer set.
+"""`descend bench demo:logistic`: a convex problem with a known minimum, and how far from it the loss is.
 
-Logistic regression of 569 tumours on 30 features with a small penalty on the weights. The minimum is unique and known
-to ten digits from Newton's method, so the tables show what really counts: how far the loss is from it.
+The demo is in float64; here weights are float32, as those of most models are.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,51 +12,17 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .. import plots
-from ..extras import need
+from ..demos import TITLES
+from ..demos.logistic import PENALTY, load, minimum, objective
 from ..report import Table
 from .base import Setting, Task, Workload, seeded
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison, Row
+    from .lockstep import Row, Twins
 
-PENALTY = 1e-3
 LEVELS = (1e-3, 1e-5, 1e-7)
 FLOOR = 1e-9
 """Where curves end in the picture: the rounding of a float32 loss of 0.07 is 4e-9."""
-
-
-@lru_cache(maxsize=1)
-def load() -> tuple[torch.Tensor, torch.Tensor]:
-    """Features with mean 0 and variance 1, shape (569, 30), and the class, 0 or 1, as a column; both float64."""
-    data = need("sklearn.datasets", "scikit-learn", "demo:logistic").load_breast_cancer()
-    x = torch.tensor(data.data, dtype=torch.float64)
-    y = torch.tensor(data.target, dtype=torch.float64)
-    return (x - x.mean(0)) / x.std(0, correction=0), y[:, None]
-
-
-def objective(weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy + PENALTY/2 |w|^2 in float64, for a weight of shape (1, 30) and a bias of shape (1,)."""
-    x, y = load()
-    return binary_cross_entropy_with_logits(x @ weight.T + bias, y) + PENALTY / 2 * (weight * weight).sum()
-
-
-@lru_cache(maxsize=1)
-def minimum() -> float:
-    """The smallest value of the objective: Newton's method in float64, until a step changes nothing any more."""
-    x, y = load()
-    inputs = torch.cat([x, torch.ones_like(y)], dim=1)
-    penalties = torch.full((31,), PENALTY, dtype=torch.float64)
-    penalties[-1] = 0.0
-    v = torch.zeros(31, dtype=torch.float64)
-    for _ in range(50):
-        p = torch.sigmoid(inputs @ v)
-        gradient = inputs.T @ (p - y[:, 0]) / len(y) + penalties * v
-        hessian = (inputs.T * (p * (1 - p))) @ inputs / len(y) + torch.diag(penalties)
-        step = torch.linalg.solve(hessian, gradient)
-        v = v - step
-        if step.abs().max() < 1e-12:
-            break
-    return objective(v[None, :30], v[30:]).item()
 
 
 def setup(seed: int) -> Task:
@@ -87,7 +51,7 @@ def epochs_to(row: Row, level: float) -> str:
     return "-" if last == len(excess) else str(last + 1)
 
 
-def tables(result: Comparison) -> tuple[Table, ...]:
+def tables(result: Twins) -> tuple[Table, ...]:
     """The distance to the minimum by epoch; how soon each level was reached, and the time of a step."""
     learned = Table(
         title=f"Loss above its minimum of {minimum():.10f}, in float64, after epoch",
@@ -117,7 +81,7 @@ def tables(result: Comparison) -> tuple[Table, ...]:
     return learned, reached
 
 
-def draw(result: Comparison, figure: Any) -> None:
+def draw(result: Twins, figure: Any) -> None:
     """The distance to the minimum by epoch."""
     figure.set_size_inches(9.6, 5.8)
     figure.suptitle("Logistic regression on the breast cancer data: loss above its minimum")
@@ -134,7 +98,7 @@ def draw(result: Comparison, figure: Any) -> None:
 
 LOGISTIC = Workload(
     name="demo:logistic",
-    title="569 tumours, logistic regression on 30 features, full batch",
+    title=TITLES["logistic"],
     setup=setup,
     # Learning rates: the best of 1, 2 and 5 times each power of ten after 100 epochs. L-BFGS has none to choose.
     settings=(
