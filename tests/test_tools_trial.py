@@ -289,6 +289,17 @@ def test_divergence_is_seen_and_ends_the_run():
     assert "rose to" in rising.message
 
 
+def test_one_batch_that_is_harder_than_the_first_is_no_divergence():
+    """Seen: with a training loss of single batches, every second run "ended above its start" after 3 steps."""
+    x, y = batches(1)[0]
+    easy, hard = (x, y), (x, y + 2)
+    trial = Trial(Problem(nn.Linear(3, 1), [easy, hard], MSE), one("sgd"), 1e-6, 0, total_steps=20)
+    trial.run(2)
+    assert trial.losses[1].loss > 1.5 * trial.losses[0].loss
+    assert math.isfinite(trial.close_rung(0))
+    assert trial.status == "unfinished"
+
+
 def test_nan_at_step_70_ends_the_run_there():
     calls = []
 

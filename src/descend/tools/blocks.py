@@ -11,7 +11,8 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 DIVERGED, NOTHING = "×", " "
 
 _ASCII = str.maketrans(
-    dict(zip(BLOCKS, "_.-:=+*#", strict=True)) | {DIVERGED: "x", "±": "+-", "–": "-", "…": "...", "→": "->", "≥": ">=", "░": "."}
+    dict(zip(BLOCKS, "_.-:=+*#", strict=True))
+    | {DIVERGED: "x", "±": "+-", "–": "-", "…": "...", "→": "->", "≥": ">=", "░": "."}
 )
 
 

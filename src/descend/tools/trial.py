@@ -264,11 +264,13 @@ class Trial:
             return math.nan
         if self.status == "diverged" or not self.losses:
             return math.inf
-        points = self.evaluations if self.problem.val is not None else self.losses
+        held_out = self.problem.val is not None
+        points = self.evaluations if held_out else self.losses
         last = [point.loss for point in points if point.step > 0.9 * self.step] or [points[-1].loss]
         mean, start = math.fsum(last) / len(last), points[0].loss
-        # Noise of a tenth lets a rate pass that is too small to move anything.
-        if mean > start + 0.1 * abs(start):
+        # A rate that is too small to move anything must pass: held-out losses are noisy by less than a tenth, but the
+        # first training loss is that of one batch, and says nothing of the others.
+        if mean > start + (0.1 if held_out else EXPLODED - 1) * abs(start):
             self._diverge(f"the loss ended at {mean:.3g}, above its start of {start:.3g}")
             return math.inf
         return mean
