@@ -3,6 +3,7 @@
 #   make demo       train the linear-regression example and scikit-learn's digits with every optimizer, print the tables
 #   make test       lint, types, then all quick tests (what CI runs: .ci/run calls this)
 #   make test-slow  the tests marked slow, with more random examples      make test-gpu  the tests that need a CUDA device
+#   make docs       build the documentation into site/, every warning being an error
 #   make bench      step time against torch.optim                         make lint / types / clean
 #
 # Variables: PYTHON (makes the environment), VENV (where), TORCH_PIP_ARGS (for example --index-url URL, to pick torch's build),
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test bench lint types test-slow test-gpu clean
+.PHONY: demo docs test bench lint types test-slow test-gpu clean
 .DELETE_ON_ERROR:
 
 # torch comes first and alone: what depends on torch then finds it installed and does not choose a build of its own.
@@ -27,12 +28,16 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) $(TORCH_PIP_ARGS) torch
 	$(PIP_INSTALL) hatchling
-	$(PIP_INSTALL) --no-build-isolation --editable ".[tools,dev]"
+	$(PIP_INSTALL) --no-build-isolation --editable ".[tools,data,docs,dev]"
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/descend compare demo:line
-	$(BIN)/descend compare demo:digits
+	$(BIN)/descend bench demo:line
+	$(BIN)/descend bench demo:digits
+
+# The variable turns off an advertisement that the theme prints as a warning.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # pytest runs last, so that its summary is the last line.
 test: lint types
@@ -57,5 +62,5 @@ bench: $(STAMP)
 		--markdown benchmarks/results/step_time.md $(BENCH_ARGS)
 
 clean:
-	rm -rf $(VENV) build dist benchmarks/results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site benchmarks/results .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

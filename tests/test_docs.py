@@ -18,7 +18,7 @@ from descend.tools import cli
 
 REPOSITORY = Path(__file__).parents[1]
 READMES = [REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"]
-PAGES = [*READMES, *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [*READMES, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCE = "-- end of block {} --"
 
@@ -27,7 +27,7 @@ PLACE = (re.compile(r"\S+\.py:\d+"), "FILE")
 NUMBERS = (re.compile(r"\d[\d.]*(e[+-]\d+|x|\+\w+)?( threads?)?"), "#")
 WIDTHS = (re.compile(r"--+| +"), " ")
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 
 
 @cache
@@ -89,8 +89,8 @@ def test_the_readmes_show_the_same() -> None:
 
 def test_demo_line_prints_what_the_readme_shows(capsys: pytest.CaptureFixture[str]) -> None:
     """Losses and parameters to 2 in the last digit, which another processor may round differently; no times."""
-    (shown,) = (content for _, content in blocks(READMES[0]) if content.startswith("$ descend compare demo:line"))
-    assert cli.main(["compare", "demo:line", "--quiet", "--plot", "none"]) == 0
+    (shown,) = (content for _, content in blocks(READMES[0]) if content.startswith("$ descend bench demo:line"))
+    assert cli.main(["bench", "demo:line", "--quiet", "--plot", "none"]) == 0
     printed = capsys.readouterr().out
     for own, real in zip(tables_of(shown), tables_of(printed), strict=True):
         assert own.keys() == real.keys()
@@ -101,7 +101,7 @@ def test_demo_line_prints_what_the_readme_shows(capsys: pytest.CaptureFixture[st
 
 
 def tables_of(output: str) -> list[dict[str, list[float]]]:
-    """The tables of `descend compare demo:line`, without the columns of times: label -> values."""
+    """The tables of `descend bench demo:line`, without the columns of times: label -> values."""
     tables: list[dict[str, list[float]]] = []
     for line in output.splitlines():
         if line.startswith("optimizer "):

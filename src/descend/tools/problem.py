@@ -104,8 +104,8 @@ class Problem:
         loss = self.loss(model, batch)
         loss.backward()
         if self._no_leak is not None:
-            check, self._no_leak = self._no_leak, None
-            check()
+            self._no_leak()
+            self._no_leak = None  # only now: whoever tries again after a refusal is refused again
             if all(p.grad is None for p in model.parameters()):
                 name = "step" if self.step is not None else "loss_fn"
                 raise ValueError(f"{name}: the loss depends on no parameter of the model that it is given")
