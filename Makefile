@@ -1,6 +1,6 @@
 # Everything a contributor or CI runs. Each target sets up its environment first, once: `make demo` works on a fresh clone.
 #
-#   make demo       train the linear-regression example and scikit-learn's digits with every optimizer, print the tables
+#   make demo       fit a line beside torch.optim, then find out what suits scikit-learn's digits; print the tables
 #   make test       lint, types, then all quick tests (what CI runs: .ci/run calls this)
 #   make test-slow  the tests marked slow, with more random examples      make test-gpu  the tests that need a CUDA device
 #   make docs       build the documentation into site/, every warning being an error
@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/descend bench demo:line
-	$(BIN)/descend bench demo:digits
+	$(BIN)/descend compare demo:digits
 
 # The variable turns off an advertisement that the theme prints as a warning.
 docs: $(STAMP)

@@ -61,6 +61,11 @@ def style() -> Any:
     return _matplotlib("style").context(["default", STYLE])
 
 
+def plain_svg() -> Any:
+    """The context in which an SVG holds its text as text, and is the same each time it is written."""
+    return _matplotlib("style").context({"svg.fonttype": "none", "svg.hashsalt": "descend"})
+
+
 def new_figure() -> Any:
     """An empty figure that lays itself out."""
     return _matplotlib("figure").Figure(layout="constrained")

@@ -26,6 +26,7 @@ from ..command_line import (
 from ..demos import listing
 from ..extras import MissingExtra
 from ..quickref import TABLE
+from ..sources import SourceError
 from ..trial import SCHEDULES
 from .result import Comparison
 from .search import NothingLearned, compare
@@ -98,9 +99,9 @@ def run(arguments: argparse.Namespace, stdout: TextIO, tell: Callable[[str], Non
     except NothingLearned as error:
         complain(str(error))
         return EXIT_NO_ANSWER
+    except SourceError:  # its own words, and the traceback of a setup that raised, are cli.py's
+        raise
     except (ValueError, TypeError) as error:
-        if error.__traceback__ is None:
-            raise
         return complain(str(error))
     return present(result, arguments, stdout, tell)
 

@@ -11,6 +11,7 @@ from ..command_line import EXIT_NO_ANSWER, EXIT_OK, complain, positive, unwritab
 from ..demos import listing
 from ..extras import need
 from ..quickref import TABLE
+from ..sources import SourceError
 from .range_test import LR_MAX, LR_MIN, STEPS
 from .search import CHECK, REPEATS, find_lr
 
@@ -75,6 +76,8 @@ def run(arguments: argparse.Namespace, stdout: TextIO, tell: Callable[[str], Non
             threads=arguments.threads,
             progress=None if arguments.quiet else "auto",
         )
+    except SourceError:  # its own words, and the traceback of a setup that raised, are cli.py's
+        raise
     except (ValueError, TypeError) as error:
         return complain(str(error))
     if arguments.json == "-":
