@@ -141,7 +141,7 @@ def test_fast_updates_are_drawn_eight_times_a_second_at_most(monkeypatch):
 def test_a_notebook_has_one_display(monkeypatch):
     texts: list[str] = []
     module = types.ModuleType("descend.tools.notebook")
-    module.live = lambda: types.SimpleNamespace(text=texts.append)  # type: ignore[attr-defined]
+    module.live = lambda: types.SimpleNamespace(text=lambda text, now=False: texts.append(text))  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "descend.tools.notebook", module)
     monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
     everything(progress.make("auto", io.StringIO()))

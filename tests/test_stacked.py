@@ -221,6 +221,35 @@ def test_a_failing_optimizer_is_the_end_of_its_own_trial_only():
     assert "no more" in trials[1].message
 
 
+def test_an_interruption_leaves_every_trial_ready_to_go_on():
+    class Interrupted(torch.optim.SGD):
+        armed = True
+
+        def step(self, closure: Any = None) -> None:
+            self.calls = getattr(self, "calls", 0) + 1
+            if Interrupted.armed and self.calls == 4 and self.param_groups[0]["lr"] == RATES[2]:
+                Interrupted.armed = False
+                raise KeyboardInterrupt
+            super().step(closure)
+
+    problem = problem_of(mlp)
+    together = trials_of(problem, Interrupted)
+    before = [[t.data_ptr() for t in members(trial.model).values()] for trial in together]
+    random_numbers = torch.get_rng_state()
+    with pytest.raises(KeyboardInterrupt):
+        stacked.run(together, 10)
+    assert torch.equal(random_numbers, torch.get_rng_state())
+    assert before == [[t.data_ptr() for t in members(trial.model).values()] for trial in together]
+    assert [trial.step for trial in together] == [4, 4, 3, 3]
+    assert [len(trial.losses) for trial in together] == [trial.updates for trial in together] == [4, 4, 3, 3]
+    assert [trial.status for trial in together] == ["unfinished"] * 4
+    stacked.run(together, 10)
+    alone = trials_of(problem, Interrupted)
+    for trial in alone:
+        trial.run(10)
+    compare(alone, together, EXACT)
+
+
 def test_the_loop_goes_on_where_the_batched_run_cannot():
     problem = problem_of(Deciding)
     alone, together = trials_of(problem, descend.AdamW), trials_of(problem, descend.AdamW)

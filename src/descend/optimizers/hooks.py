@@ -49,18 +49,14 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 def _between_hooks(step: Callable[..., Any], self: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Global hooks before the optimizer's own ones, and after the step the other way round, as torch has them."""
     args = (self, *args)
-    for hooks in (_global_pre_hooks, self._optimizer_step_pre_hooks):
-        for before in tuple(hooks.values()):
-            result = before(self, args, kwargs)
-            if result is not None:
-                if not (isinstance(result, tuple) and len(result) == 2):
-                    raise RuntimeError(
-                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
-                    )
-                args, kwargs = result
+    for before in (*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()):
+        result = before(self, args, kwargs)
+        if result is not None:
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
+            args, kwargs = result
     out = step(*args, **kwargs)
     self._optimizer_step_code()
-    for hooks in (self._optimizer_step_post_hooks, _global_post_hooks):
-        for after in tuple(hooks.values()):
-            after(self, args, kwargs)
+    for after in (*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()):
+        after(self, args, kwargs)
     return out

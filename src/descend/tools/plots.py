@@ -62,7 +62,7 @@ def style() -> Any:
 
 
 def plain_svg() -> Any:
-    """The context in which an SVG holds its text as text, and is the same each time it is written."""
+    """The context in which an SVG is the same each time it is written, and its text is text, to be found and copied."""
     return _matplotlib("style").context({"svg.fonttype": "none", "svg.hashsalt": "descend"})
 
 

@@ -199,7 +199,7 @@ class Display(Progress):
     def note(self, text: str) -> None:
         """Keep the line above the status."""
         self._plan.append(text)
-        self._live.text("\n".join(self._plan))
+        self._live.text("\n".join(self._plan), now=True)
 
     def update(self, *values: Any, **named: Any) -> None:
         """Show the status below the lines that stay."""

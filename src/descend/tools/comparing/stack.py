@@ -77,7 +77,7 @@ class Stack:
             gradients = torch.autograd.grad(losses.sum(), self._leaves, allow_unused=True)
             if all(gradient is None for gradient in gradients):
                 raise ValueError("the loss depends on no parameter of the model that it is given")
-        except Exception:
+        except BaseException:  # Ctrl-C, too
             before.restore()
             for buffer, value in zip(self._buffers, buffers, strict=True):
                 buffer.copy_(value)

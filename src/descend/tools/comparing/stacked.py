@@ -34,7 +34,7 @@ TOLERANCE = 1e-4
 """How far losses and gradients may be from the loop's, relatively; float32 in another order is 100 times closer."""
 
 LARGEST = 300_000
-"""Parameters of a model on a CPU from which the loop is as fast, on one thread: benchmarks/stacked_time.py shows it."""
+"""Parameters of a model on a CPU from which not even 16 copies gain on one thread: benchmarks/stacked_time.py."""
 
 WORTH = 1.1
 """How much faster the batched run must be: less is within the noise of a short measurement."""
@@ -137,22 +137,26 @@ def _update(stack: Stack, batch: Any) -> bool:
     except Exception:
         return False
     first = not stack.trials[0].updates
-    for trial in stack.trials:
-        trial.apply_schedule()
-        try:
-            for optimizer in trial.optimizers:
-                optimizer.step()
-        except Exception as error:
-            if first:  # perhaps it wants a closure: Trial finds out, from the start
-                _begin_anew(stack)
-                return False
-            trial.fail(error)
-            continue
-        trial.step += 1
-        trial.updates += 1
-    seconds = (perf_counter() - start) / len(stack.trials)
-    for trial, loss in zip(stack.trials, losses, strict=True):
-        if trial.status == "unfinished":
+    moved: list[tuple[Trial, float]] = []
+    try:
+        for trial, loss in zip(stack.trials, losses, strict=True):
+            trial.apply_schedule()
+            try:
+                for optimizer in trial.optimizers:
+                    optimizer.step()
+            except Exception as error:
+                if first:  # perhaps it wants a closure: Trial finds out, from the start
+                    moved.clear()
+                    _begin_anew(stack)
+                    return False
+                trial.fail(error)
+                continue
+            trial.step += 1
+            trial.updates += 1
+            moved.append((trial, loss))
+    finally:  # after Ctrl-C, too, every update that was made has its loss
+        seconds = (perf_counter() - start) / len(stack.trials)
+        for trial, loss in moved:
             trial.observe(loss, seconds)
     return True
 

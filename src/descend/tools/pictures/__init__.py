@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import plots
+from ..plots import plain_svg
 from .curves import curves
 from .heat import heat
 from .inputs import Compared
 from .range_tests import range_test
 from .rates import lr_curve
 
-__all__ = ["KINDS", "curves", "draw", "heat", "lr_curve", "range_test", "save"]
+__all__ = ["KINDS", "curves", "draw", "heat", "lr_curve", "plain_svg", "range_test", "save"]
 
 KINDS = ("lr", "curves", "heat")
 _DRAWN = {"lr": lr_curve, "curves": curves, "heat": heat}
@@ -47,7 +48,7 @@ def draw(comparison: Compared, kind: str = "lr", file: str | PathLike[str] | Non
 
 def save(figure: Any, file: str | PathLike[str]) -> None:
     """Write a figure to a file; an .svg keeps its text as text, and a white ground, on which its colours are chosen."""
-    with plots.style(), plots.plain_svg():
+    with plots.style(), plain_svg():
         figure.savefig(file, dpi=150, bbox_inches="tight", metadata={"Date": None} if _is_svg(file) else None)
 
 

@@ -15,6 +15,10 @@ SHADES = ("#F7FBFF", "#DEEBF7", "#C6DBEF", "#9ECAE1", "#6BAED6", "#4292C6", "#21
 """ColorBrewer's sequential blues: darker is better here, and grey prints keep the order."""
 
 
+ON_PALE = "#1b1e23"
+"""Numbers in cells: not the ink of the page, which is light on dark ground, where the cells stay as they are."""
+
+
 def heat(comparison: Compared, ax: Any = None) -> Any:
     """Draw a heat map of the loss: a row for every optimizer, best first, a column for every rate that was tried.
 
@@ -74,7 +78,7 @@ def _cell(axes: Any, x: int, y: int, loss: float, level: float, full: bool) -> N
         axes.text(x, y, sign, ha="center", va="center", fontsize=12, color=colour)
         return
     dark = SHADES.index(shade) >= 4
-    axes.text(x, y, short(loss), ha="center", va="center", fontsize=7.5, color="white" if dark else plots.INK)
+    axes.text(x, y, short(loss), ha="center", va="center", fontsize=7.5, color="white" if dark else ON_PALE)
     if not full:
         axes.plot(
             [x + 0.36], [y + 0.3], marker=".", markersize=4, color=style.PALE if dark else style.GREY, gid="early"

@@ -192,8 +192,8 @@ def name_lines(axes: Any, labels: Sequence[Label], handle: Callable[[int], Any])
     high = max(1 - gap / 2, gap * len(labels))
     to_fraction = axes.transData + axes.transAxes.inverted()
     wanted = [float(to_fraction.transform((label.x, label.y))[1]) for label in labels]
-    for text, place in zip(texts, plots.spread(wanted, gap, min(gap / 2, high), high), strict=True):
-        text.set_position((1.05, place))
+    for text, y in zip(texts, plots.spread(wanted, gap, min(gap / 2, high), high), strict=True):
+        text.set_position((1.05, y))
 
 
 def key(axes: Any, handles: Sequence[Any]) -> None:
