@@ -27,7 +27,7 @@ def watch(
     budget: float | None = 0.01,
     out: str | PathLike[str] | None = None,
     tensorboard: Any = None,
-    progress: Progress = "auto",
+    progress: Progress | None = "auto",
     stream: TextIO | None = None,
     name: str = "",
 ) -> Watch:
@@ -44,8 +44,8 @@ def watch(
             that a check at every `every`-th would take more, some are left out. None: no limit.
         out: a JSONL file to write, which `descend watch FILE` follows in another terminal.
         tensorboard: a directory, or a SummaryWriter (anything with `add_scalar`).
-        progress: "line": a status line that is overwritten in place; "lines": a plain line every ten seconds; "none";
-            "auto": the first on a terminal, the second elsewhere. Advice is printed once, in yellow on a terminal
+        progress: "line": a status line that is overwritten in place; "lines": a plain line every ten seconds; "none"
+            or None; "auto": the first on a terminal, the second elsewhere. Advice is printed once, in yellow on a terminal
             unless NO_COLOR is set.
         stream: where to; None: stderr.
         name: written before the status line, to tell several watches apart.
@@ -80,6 +80,7 @@ def watch(
         raise ValueError(f"every must be a whole number >= 1, got {every!r}")
     if budget is not None and not budget > 0:
         raise ValueError(f"budget must be a share of the time above 0, or None, got {budget!r}")
+    progress = "none" if progress is None else progress
     if progress not in ("auto", "line", "lines", "none"):
         raise ValueError(f"progress must be 'auto', 'line', 'lines' or 'none', got {progress!r}")
     if out is not None and (reason := unwritable(Path(out))):
