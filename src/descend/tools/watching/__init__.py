@@ -45,8 +45,8 @@ def watch(
         out: a JSONL file to write, which `descend watch FILE` follows in another terminal.
         tensorboard: a directory, or a SummaryWriter (anything with `add_scalar`).
         progress: "line": a status line that is overwritten in place; "lines": a plain line every ten seconds; "none"
-            or None; "auto": the first on a terminal, the second elsewhere. Advice is printed once, in yellow on a terminal
-            unless NO_COLOR is set.
+            or None: nothing; "auto": the first on a terminal, the second elsewhere. Advice is printed once, in yellow
+            on a terminal unless NO_COLOR is set.
         stream: where to; None: stderr.
         name: written before the status line, to tell several watches apart.
 
