@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from ..contenders import Contender
 from ..problem import Problem
+from ..progress import Progress
 from ..records import Origin, Run
 from ..trial import Trial
 from .budget import Budget
@@ -22,29 +23,6 @@ SLICE = 0.5
 
 LONG = 0.02
 """Seconds of a step, from which on what a batched run saves is not worth looking for: dozens of steps."""
-
-
-class Shown(Protocol):
-    """What displays the progress: the part of progress.Progress that is used here."""
-
-    def plan(self, lines: Sequence[str]) -> None:
-        """What will be done."""
-
-    def update(  # noqa: D102  # as above, in progress.py
-        self,
-        label: str,
-        rung: int,
-        rungs: int,
-        done: int,
-        total: int,
-        best: tuple[float, float] | None,
-        diverged: int,
-        elapsed: float,
-        left: float | None,
-    ) -> None: ...
-
-    def result(self, run: Run) -> None:
-        """A run that has ended."""
 
 
 class Lane:
@@ -101,7 +79,7 @@ class Lanes:
         plan: Plan,
         journal: Journal,
         budget: Budget,
-        shown: Shown,
+        shown: Progress,
         *,
         seed: int = 0,
         schedule: str = "constant",

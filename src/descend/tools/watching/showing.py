@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from statistics import median
 
+from ..blocks import spark
 from .records import Advice, Check
-
-BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def line(check: Check, active: Sequence[Advice] = ()) -> str:
@@ -42,25 +40,6 @@ def short(number: float) -> str:
         return f"{number:g}"
     mantissa, _, exponent = f"{number:.1e}".partition("e")
     return f"{mantissa}e{int(exponent)}"
-
-
-def spark(values: Sequence[float], width: int = 40) -> str:
-    """A curve in block characters, on a logarithmic scale where all are positive; × where a value is not finite."""
-    if not values:
-        return ""
-    bins = [values[i * len(values) // width : (i + 1) * len(values) // width] for i in range(width)]
-    points = [median(part) for part in bins if part] if len(values) > width else list(values)
-    finite = [point for point in points if math.isfinite(point)]
-    scale = math.log if finite and min(finite) > 0 else float
-    heights = [scale(point) for point in finite]
-    low, span = (min(heights), max(heights) - min(heights)) if heights else (0.0, 0.0)
-    signs = []
-    for point in points:
-        if not math.isfinite(point):
-            signs.append("×")
-        else:
-            signs.append(BLOCKS[min(7, int((scale(point) - low) / span * 8))] if span > 0 else BLOCKS[0])
-    return "".join(signs)
 
 
 def table(history: Sequence[Check]) -> list[tuple[str, str, str, str]]:
