@@ -11,7 +11,7 @@ from comparison_fixture import digits, small
 
 from descend.tools import notebook, page, pictures
 from descend.tools.comparing.result import Comparison
-from descend.tools.records import Run
+from descend.tools.records import Run, spell
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -140,6 +140,22 @@ def test_the_script_is_short_and_sorts_both_tables(report: str):
     assert report.count('<table class="sortable">') == 2
 
 
+def test_tables_are_sorted_by_the_numbers_behind_their_cells(report: str):
+    comparison = digits()
+    ranking, runs = re.findall(r'<table class="sortable">(.*?)</table>', report, re.DOTALL)
+    names = re.findall(r"<th[^>]*>([^<]*)</th>", ranking)
+    rows = re.findall(r"<tr>(.*?)</tr>", ranking, re.DOTALL)[1:]
+    behind = [[re.search(r'data-sort="([^"]*)"', cell) for cell in re.findall(r"<td[^>]*>", row)] for row in rows]
+    for entry, cells in zip(comparison.entries, behind, strict=True):
+        found = {name: None if cell is None else float(cell[1]) for name, cell in zip(names, cells, strict=True)}
+        assert found["best LR"] == entry.lr
+        assert found["val loss"] == entry.loss
+        assert found["vs default"] == (entry.default and entry.default[1]), "the default's loss, not its rate"
+        assert found["optimizer"] is None
+    assert runs.count("<td") == 9 * len(comparison.runs)
+    assert not re.findall(r'data-sort="(?:nan|inf|None)', report), "what is no number is sorted last"
+
+
 def test_notebook_fragments_have_a_table_and_a_picture_and_no_script():
     text = digits()._repr_html_()
     reader = parsed(text)
@@ -161,6 +177,8 @@ def test_a_learning_rate_in_a_notebook():
     assert reader.tags.count("svg") == 1
     text = " ".join(reader.text)
     assert all(name in text for name in found.suggestions)
+    assert found.lr is not None
+    assert f"learning rate {spell(found.lr)}" in text
     assert found.constructor in text
 
 
@@ -192,6 +210,16 @@ def test_a_notebook_s_display_is_updated_in_place_twice_a_second(monkeypatch: py
 
 def test_no_display_outside_of_a_notebook():
     assert notebook.live() is None
+
+
+@pytest.mark.parametrize("kind", pictures.KINDS)
+@pytest.mark.parametrize("count", [0, 1])
+def test_pictures_of_a_comparison_that_has_hardly_begun(kind: str, count: int):
+    """Seen: no run at all gave warnings of divisions by zero."""
+    comparison = digits()
+    begun = Comparison(comparison.conditions, comparison.candidates, comparison.runs[:count], True, 1.0)
+    axes = pictures.draw(begun, kind)
+    (axes[0] if kind == "curves" else axes).figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize("kind", pictures.KINDS)

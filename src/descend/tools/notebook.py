@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .extras import MissingExtra
 from .pictures import plain_svg
+from .records import spell
 from .report import Table
 
 if TYPE_CHECKING:
@@ -46,29 +47,41 @@ def learning_rate_html(found: LearningRate) -> str:
         left=(),
     )
     line = f"<pre style='{PRE}'>{escape(found.constructor)}</pre>" if found.constructor else ""
-    said = f"<p><b>{escape(found.label)}</b>: {escape(found.confidence)}. {escape(found.reason)}</p>"
+    between = "" if found.interval is None else f", between {spell(found.interval[0])} and {spell(found.interval[1])}"
+    answer = "" if found.lr is None else f"learning rate {spell(found.lr)}{between}, "
+    said = f"<p><b>{escape(found.label)}</b>: {answer}{escape(found.confidence)}. {escape(found.reason)}</p>"
     return f"<div>{said}{line}{table_html(rules)}{_picture(range_test, found, 'range')}</div>"
 
 
-def table_html(table: Table, attributes: str = f'style="{STYLE}"') -> str:
+def table_html(
+    table: Table, attributes: str = f'style="{STYLE}"', values: Sequence[Sequence[float | None]] | None = None
+) -> str:
     """A table of text as HTML, its notes below it.
 
     Args:
         table: what to show.
         attributes: of the table element.
+        values: by row, the number behind each cell, by which a script can sort; None for a cell that is text.
     """
 
-    def cells(row: Sequence[str], tag: str) -> str:
+    def cells(row: Sequence[str], tag: str, numbers: Sequence[float | None] | None = None) -> str:
         sides = ("left" if place in table.left else "right" for place in range(len(row)))
+        known = [None] * len(row) if numbers is None else numbers
         return "".join(
-            f'<{tag} style="text-align: {side}; padding: 2px 10px 2px 0; white-space: pre">{escape(cell)}</{tag}>'
-            for cell, side in zip(row, sides, strict=True)
+            f'<{tag} style="text-align: {side}; padding: 2px 10px 2px 0; white-space: pre"'
+            f"{_sorted_by(number)}>{escape(cell)}</{tag}>"
+            for cell, side, number in zip(row, sides, known, strict=True)
         )
 
-    rows = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in table.rows)
+    numbers = [None] * len(table.rows) if values is None else values
+    rows = "".join(f"<tr>{cells(row, 'td', known)}</tr>" for row, known in zip(table.rows, numbers, strict=True))
     head = f"<thead><tr>{cells(table.header, 'th')}</tr></thead>"
     notes = f"<pre style='{PRE}'>{escape(chr(10).join(table.notes))}</pre>" if table.notes else ""
     return f"<table {attributes}>{head}<tbody>{rows}</tbody></table>{notes}"
+
+
+def _sorted_by(number: float | None) -> str:
+    return "" if number is None else f' data-sort="{number!r}"'
 
 
 def _picture(draw: Any, result: Any, name: str) -> str:

@@ -5,6 +5,7 @@ It follows the reader's light or dark scheme, the pictures too: their colours ar
 
 from __future__ import annotations
 
+import math
 import re
 from html import escape
 from typing import TYPE_CHECKING
@@ -31,18 +32,19 @@ PICTURES = (
 
 CSS = """
 :root { color-scheme: light dark; --ground: #ffffff; --ink: #222222; --soft: #666666; --pale: #b8b8b8;
-  --line: #e6e6e6; --panel: #f6f7f9; --accent: #0072b2; @LIGHT@ }
-@media (prefers-color-scheme: dark) { :root { --ground: #16181c; --ink: #e6e6e6; --soft: #a3a9b3; --pale: #6b727d;
-  --line: #32363e; --panel: #1f2228; --accent: #56b4e9; @DARK@ } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 68rem;
+  --line: #e6e6e6; --panel: #f6f7f9; --accent: #0072b2; --edge: #222222; @LIGHT@ }
+@media screen and (prefers-color-scheme: dark) { :root { --ground: #16181c; --ink: #e6e6e6; --soft: #a3a9b3;
+  --pale: #6b727d; --line: #32363e; --panel: #1f2228; --accent: #56b4e9; @DARK@ } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 72rem;
   margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2.2rem 0 .2rem }
 p.soft, .soft { color: var(--soft); margin: .1rem 0 .6rem }
 .wide { overflow-x: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0 }
-th, td { border-bottom: 1px solid var(--line); padding: .25rem .9rem .25rem 0 !important }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .6rem 0;
+  font-size: 14px }
+th, td { border-bottom: 1px solid var(--line); padding: .25rem .6rem .25rem 0 !important }
 th { color: var(--soft); font-weight: 600 }
-.sortable th { cursor: pointer } .sortable th:hover { color: var(--accent) }
+.sortable th { cursor: pointer } .sortable th:is(:hover, :focus-visible) { color: var(--accent) }
 .sortable th[aria-sort=ascending]::after { content: " \\2191" }
 .sortable th[aria-sort=descending]::after { content: " \\2193" }
 td:last-child { font-family: ui-monospace, monospace }
@@ -54,33 +56,44 @@ pre { font: 13px/1.45 ui-monospace, monospace !important; color: var(--soft) !im
 figure { margin: .3rem 0 } figure svg { max-width: 52rem } summary { cursor: pointer; color: var(--accent) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.2rem }
 dt { color: var(--soft) } dd { margin: 0 }
-@media print { button { display: none } body { max-width: none } details > * { display: block } }
+@media print { button { display: none } body { max-width: none }
+  figure, tr { break-inside: avoid } h2 { break-after: avoid } }
 """
 
 SCRIPT = """
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
-  heads.forEach((head, column) => head.addEventListener("click", () => {
-    const up = head.getAttribute("aria-sort") !== "ascending";
-    heads.forEach(other => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const text = row => row.cells[column].textContent.trim();
-    const order = (a, b) => {
-      const x = parseFloat(text(a)), y = parseFloat(text(b));
-      // What is no number (diverged, none) stays last, whichever way.
-      if (isNaN(x) !== isNaN(y)) return isNaN(x) ? 1 : -1;
-      const by = isNaN(x) ? text(a).localeCompare(text(b)) : x - y;
-      return up ? by : -by;
-    };
-    body.append(...[...body.rows].sort(order));
-  }));
+  heads.forEach((head, column) => {
+    head.tabIndex = 0;
+    head.addEventListener("keydown", event => { if (event.key === "Enter") head.click(); });
+    head.addEventListener("click", () => {
+      const up = head.getAttribute("aria-sort") !== "ascending";
+      heads.forEach(other => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const text = row => row.cells[column].textContent.trim();
+      const number = row => parseFloat(row.cells[column].dataset.sort);
+      const order = (a, b) => {
+        const x = number(a), y = number(b);
+        // What is no number (diverged, none) stays last, whichever way.
+        if (isNaN(x) !== isNaN(y)) return isNaN(x) ? 1 : -1;
+        const by = isNaN(x) ? text(a).localeCompare(text(b)) : x - y;
+        return up ? by : -by;
+      };
+      body.append(...[...body.rows].sort(order));
+    });
+  });
 }
 for (const button of document.querySelectorAll("button[data-copy]")) {
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "copied";
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "copied";
+    } catch {  // there is no clipboard for pages that came over plain http: the line is selected instead
+      getSelection().selectAllChildren(button.previousElementSibling);
+    }
   });
 }
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(part => { part.open = true; }));
 """
 
 
@@ -100,20 +113,20 @@ def html(comparison: Comparison) -> str:
     title = f"descend compare: {conditions.name}"
     table = tables.ranking(comparison, None)
     ranking = Table(table.title, table.header, table.rows, (), table.left)
-    notes = [line for line in table.notes if not line.startswith("Use:")]
+    notes = _unwrapped([line for line in table.notes if not line.startswith("Use:")])
     use = tables.use_line(comparison.candidates, comparison.entries)
     parts = [
         f"<h1>{escape(conditions.name)}</h1>",
         f'<p class="soft">{escape(conditions.title)}</p>' if conditions.title else "",
         "<p><b>A partial result</b>: the comparison was interrupted.</p>" if comparison.interrupted else "",
         _use(use) if use else "<p>No run came to a finite loss.</p>",
-        f'<div class="wide">{table_html(ranking, CLASS)}</div>',
-        f"<pre>{escape(chr(10).join(notes))}</pre>" if notes else "",
+        f'<div class="wide">{table_html(ranking, CLASS, _ranked_by(comparison, table.header))}</div>',
+        f"<pre>{escape(notes)}</pre>" if notes else "",
         *_pictures(comparison),
         "<h2>Conditions</h2>",
         _conditions(comparison),
         f"<details><summary>All {len(comparison.runs)} runs</summary>",
-        f'<div class="wide">{table_html(_runs(comparison.runs), CLASS)}</div></details>',
+        f'<div class="wide">{table_html(_runs(comparison.runs), CLASS, _run_values(comparison.runs))}</div></details>',
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -139,7 +152,11 @@ def _pictures(comparison: Comparison) -> list[str]:
         for kind, title, below in PICTURES:
             axes = pictures.draw(comparison, kind)
             figure = (axes[0] if kind == "curves" else axes).figure
-            drawn = _schemed(svg(figure, kind, ground="none"))
+            drawn = svg(figure, kind, ground="none")
+            if kind == "heat":  # its stars stand on cells that are as pale in the dark: they keep their dark edge
+                drawn = drawn.replace(f"stroke: {plots.INK}", "stroke: var(--edge)")
+            drawn = _schemed(drawn)
+            drawn = drawn.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
             parts.append(f'<h2>{title}</h2><p class="soft">{below}</p><figure>{drawn}</figure>')
     except MissingExtra as error:
         parts.append(f'<p class="soft">No pictures: {escape(str(error))}</p>')
@@ -149,8 +166,9 @@ def _pictures(comparison: Comparison) -> list[str]:
 def _conditions(comparison: Comparison) -> str:
     conditions = comparison.conditions
     early = " and ".join(map(str, conditions.rungs[:-1])) or "no step"
+    threads = "thread" if conditions.threads == 1 else "threads"
     rows = {
-        "model": f"{conditions.parameters:,} parameters, {conditions.device}, {conditions.threads} threads",
+        "model": f"{conditions.parameters:,} parameters, {conditions.device}, {conditions.threads} {threads}",
         "batch": "all data at once" if conditions.batch is None else str(conditions.batch),
         "steps": f"{conditions.steps}; rates that fell behind were stopped at {early}",
         "seeds": f"{conditions.seeds}, from {conditions.seed}",
@@ -181,6 +199,46 @@ def _runs(runs: tuple[Run, ...]) -> Table:
         for run in runs
     )
     return Table("", header, rows, (), left=(0, 7, 8))
+
+
+def _ranked_by(comparison: Comparison, header: tuple[str, ...]) -> list[list[float | None]]:
+    """The numbers behind the cells of the ranking; None where there is none, or the cell is text."""
+    conditions, rows = comparison.conditions, []
+    for entry in comparison.entries:
+        known = {
+            "#": entry.rank,
+            "best LR": entry.lr,
+            conditions.objective: entry.loss,
+            conditions.metric: entry.metric,
+            "vs default": None if entry.default is None else entry.default[1],  # its loss, not its rate
+            "LR window": entry.decades if min(entry.window) > 0 else None,
+            "ms/step": entry.ms_per_step,
+            f"s to {conditions.goal or 0.0:g}": entry.goal_seconds,
+        }
+        rows.append([_finite(known.get(name)) for name in header])
+    return rows
+
+
+def _run_values(runs: tuple[Run, ...]) -> list[list[float | None]]:
+    return [
+        [None, run.lr, run.seed, run.steps, _finite(run.loss), _finite(run.metric), run.seconds, None, None]
+        for run in runs
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _unwrapped(notes: list[str]) -> str:
+    """The notes with a line each: the browser wraps them as wide as its window is."""
+    lines: list[str] = []
+    for note in notes:
+        if note.startswith("  ") and lines:
+            lines[-1] += " " + note.strip()
+        else:
+            lines.append(note)
+    return "\n".join(lines)
 
 
 def _variables() -> dict[str, tuple[str, str, str]]:

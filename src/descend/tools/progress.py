@@ -195,6 +195,7 @@ class Display(Progress):
     def __init__(self, live: Any) -> None:
         self._live = live
         self._plan: list[str] = []
+        self._status = ""
 
     def note(self, text: str) -> None:
         """Keep the line above the status."""
@@ -203,7 +204,13 @@ class Display(Progress):
 
     def update(self, *values: Any, **named: Any) -> None:
         """Show the status below the lines that stay."""
-        self._live.text("\n".join([*self._plan, status(*values, **named)]))
+        self._status = status(*values, **named)
+        self._live.text("\n".join([*self._plan, self._status]))
+
+    def close(self) -> None:
+        """Show the last status, which may have come too soon after the one before."""
+        if self._status:
+            self._live.text("\n".join([*self._plan, self._status]), now=True)
 
 
 def status(

@@ -42,7 +42,8 @@ def range_test(found: Found, ax: Any = None) -> Any:
         ceiling = first + (DIVERGED - 1) * abs(first)
         probes = [p for test in tests for p in test.probe if math.isfinite(p)]
         style.loss_axis(axes, [min(p, ceiling) for p in probes], below=0.06, above=0.24)
-        style.rate_axis(axes, min(rates), max(rates))
+        reach = found.interval or (max(rates), max(rates))
+        style.rate_axis(axes, min(*rates, reach[0]), max(*rates, reach[1]))
         for test in tests:
             _thin(axes, test.rates, test.losses, color=style.PALE, linewidth=0.8, zorder=2, gid="training loss")
             _thin(axes, test.rates, test.probe, color=style.colour(0), linewidth=2.0, zorder=4, gid="probe loss")

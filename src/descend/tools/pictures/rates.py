@@ -92,8 +92,7 @@ def _limits(axes: Any, comparison: Compared, rows: Sequence[Row]) -> None:
     diverged = sum(any(p.loss == math.inf or p.loss != p.loss for p in points) for _, _, points in rows)
     below = _lane_height(len(rows)) * len(rows) + 0.06
     style.loss_axis(axes, losses, below=below, above=min(CROSSES * diverged, 0.2) + 0.05)
-    if rates:
-        style.rate_axis(axes, min(rates + marks), max(rates + marks))
+    style.rate_axis(axes, min(rates + marks, default=1e-4), max(rates + marks, default=1e-1))
 
 
 def _marks(candidate: Candidate) -> dict[str, float]:

@@ -178,7 +178,7 @@ def name_lines(axes: Any, labels: Sequence[Label], handle: Callable[[int], Any])
         return
     texts = [
         axes.annotate(
-            "\n".join(fill(line, 26) for line in label.text.splitlines()), xy=(label.x, label.y), xytext=(1.05, 0.5),
+            "\n".join(fill(line, 34) for line in label.text.splitlines()), xy=(label.x, label.y), xytext=(1.05, 0.5),
             textcoords="axes fraction", va="center", fontsize=9.5, color=plots.dark(colour(label.number)),
             linespacing=1.15, annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colour(label.number), "linewidth": 0.9, "alpha": 0.8,

@@ -24,7 +24,7 @@ def watch(
     model: nn.Module | None = None,
     *,
     every: int = 20,
-    budget: float | None = 0.01,
+    budget: float | None = 0.005,
     out: str | PathLike[str] | None = None,
     tensorboard: Any = None,
     progress: Progress | None = "auto",

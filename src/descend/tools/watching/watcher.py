@@ -69,7 +69,7 @@ class Watch:
             value: of one batch. Several before a step (gradient accumulation) are averaged.
         """
         if isinstance(value, Tensor):  # a number of another device is fetched at the next check, with the others
-            value = value.item() if value.device.type == "cpu" else value.detach()
+            value = value.item() if value.is_cpu else value.detach()
         self._losses.append((self.step, value))
 
     def check(self, function: Callable[[], Tensor | float]) -> None:
