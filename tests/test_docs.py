@@ -100,6 +100,21 @@ def test_demo_line_prints_what_the_readme_shows(capsys: pytest.CaptureFixture[st
     assert normal(shown, NUMBERS, WIDTHS) == normal(printed, NUMBERS, WIDTHS), f"labels, headings, notes of {command}"
 
 
+def test_compare_digits_prints_what_the_readme_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same columns, optimizers and kinds of remarks; losses and rates are another machine's, times anybody's."""
+    (shown,) = (content for _, content in blocks(READMES[0]) if content.startswith("$ descend compare demo:digits"))
+    assert cli.main(["compare", "demo:digits", "--quiet"]) == 0
+    printed = capsys.readouterr().out
+    heading, own = shown.partition("\n")[2].splitlines(), printed.splitlines()
+    assert normal("\n".join(heading[:2]), NUMBERS) == normal("\n".join(own[:2]), NUMBERS)
+    assert heading[4].split() == own[4].split(), "the columns"
+    assert heading[4].split()[:4] == ["#", "optimizer", "best", "LR"]
+    names = ("SGD momentum=0.9", "AdamW", "RMSprop")
+    for text in (shown, printed):
+        assert all(re.search(rf"^\d=? +{re.escape(name)} ", text, re.MULTILINE) for name in names)
+        assert re.search(r"^Use: descend\.\w+\(model\.parameters\(\), lr=[\d.e-]+", text, re.MULTILINE)
+
+
 def tables_of(output: str) -> list[dict[str, list[float]]]:
     """The tables of `descend bench demo:line`, without the columns of times: label -> values."""
     tables: list[dict[str, list[float]]] = []
