@@ -56,7 +56,12 @@ def compare(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, s
 
 
 def process(*arguments: str, **environment: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "descend", "compare", *arguments]
+    """`descend compare` as a process that Ctrl-C can stop: a shell's background job ignores it, and so do its children."""
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from descend.tools.cli import main; raise SystemExit(main())"
+    )
+    command = [sys.executable, "-c", code, "compare", *arguments]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
     )
