@@ -56,7 +56,7 @@ def compare(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, s
 
 
 def process(*arguments: str, **environment: str) -> subprocess.Popen:
-    """`descend compare` as a process that Ctrl-C can stop: a shell's background job ignores it, and so do its children."""
+    """`descend compare` as a process that Ctrl-C can stop; children of a shell's background job ignore it otherwise."""
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from descend.tools.cli import main; raise SystemExit(main())"
