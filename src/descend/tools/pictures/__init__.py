@@ -8,11 +8,11 @@ from typing import Any
 
 from .. import plots
 from ..plots import plain_svg
-from .curves import curves
-from .heat import heat
+from .heat_map import heat
 from .inputs import Compared
 from .range_tests import range_test
 from .rates import lr_curve
+from .training_curves import curves
 
 __all__ = ["KINDS", "curves", "draw", "heat", "lr_curve", "plain_svg", "range_test", "save"]
 
